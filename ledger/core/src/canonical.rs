@@ -1,0 +1,164 @@
+//! Canonical JSON (RFC 8785), narrowed to what an event may hold.
+//!
+//! Narrowed so that every reader in every language sees the same value: integers within ±(2^53 − 1), no floats, no
+//! U+0000, member names of printable ASCII, at most [`MAX_DEPTH`] levels. Bytes that are not their own canonical form
+//! are refused, which also rules out duplicate names, other escapes, spaces and another order of members.
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+/// Levels of objects and arrays, the outermost being the first.
+pub const MAX_DEPTH: usize = 8;
+/// The largest integer that every JSON reader keeps exactly (RFC 7493 §2.2).
+pub const MAX_INTEGER: i64 = (1 << 53) - 1;
+/// Characters of a member's name.
+pub const MAX_NAME: usize = 64;
+
+/// Some JSON is not in the one form that is allowed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CanonicalError {
+    /// Not JSON at all.
+    #[error("not JSON")]
+    Syntax,
+    /// JSON, but not spelt as RFC 8785 spells it.
+    #[error(
+        "not in canonical form (RFC 8785): sort the members, drop spaces and duplicates, escape only what must be"
+    )]
+    Spelling,
+    /// A number with a fraction, an exponent, or beyond the limit.
+    #[error("{0} is not an integer within ±(2^53 − 1)")]
+    Number(String),
+    /// U+0000 in a string, which PostgreSQL and many libraries cannot hold.
+    #[error("a string holds U+0000")]
+    Nul,
+    /// A member's name.
+    #[error("the member name {0:?} is not 1 to {MAX_NAME} characters of printable ASCII")]
+    Name(String),
+    /// Too many levels.
+    #[error("more than {MAX_DEPTH} levels of objects and arrays")]
+    Depth,
+}
+
+/// Reads bytes that must already be canonical.
+pub fn parse(bytes: &[u8]) -> Result<Value, CanonicalError> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|_| CanonicalError::Syntax)?;
+    check(&value, 1)?;
+    if text(&value).as_bytes() == bytes {
+        Ok(value)
+    } else {
+        Err(CanonicalError::Spelling)
+    }
+}
+
+/// Like [`parse`], for a value that must be an object.
+pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, CanonicalError> {
+    match parse(bytes)? {
+        Value::Object(members) => Ok(members),
+        _ => Err(CanonicalError::Syntax),
+    }
+}
+
+/// Writes the canonical form. The value must satisfy [`check`], or the result does not read back.
+pub fn text(value: &Value) -> String {
+    // Serialising a `Value` into memory fails only for numbers that are no JSON, which a `Value` cannot hold.
+    serde_json_canonicalizer::to_string(value).unwrap_or_default()
+}
+
+/// Checks the narrowing, but not the spelling, of a value `depth` levels down.
+pub fn check(value: &Value, depth: usize) -> Result<(), CanonicalError> {
+    match value {
+        Value::Null | Value::Bool(_) => Ok(()),
+        Value::Number(number) => match number.as_i64() {
+            Some(n) if n.unsigned_abs() <= MAX_INTEGER.unsigned_abs() => Ok(()),
+            _ => Err(CanonicalError::Number(number.to_string())),
+        },
+        Value::String(string) => check_string(string),
+        Value::Array(items) => {
+            level(depth)?;
+            items.iter().try_for_each(|item| check(item, depth + 1))
+        }
+        Value::Object(members) => {
+            level(depth)?;
+            members.iter().try_for_each(|(name, member)| {
+                let good =
+                    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(|b| (0x20..0x7f).contains(&b));
+                if !good {
+                    return Err(CanonicalError::Name(name.chars().take(MAX_NAME).collect()));
+                }
+                check(member, depth + 1)
+            })
+        }
+    }
+}
+
+fn check_string(string: &str) -> Result<(), CanonicalError> {
+    if string.contains('\0') {
+        Err(CanonicalError::Nul)
+    } else {
+        Ok(())
+    }
+}
+
+fn level(depth: usize) -> Result<(), CanonicalError> {
+    if depth > MAX_DEPTH {
+        Err(CanonicalError::Depth)
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_bytes_are_read_and_written_alike() {
+        for text_in in [
+            r#"{"a":1,"b":[true,null,-9007199254740991],"c":"é\n\u001f\""}"#,
+            "[]",
+            r#""x""#,
+        ] {
+            assert_eq!(text(&parse(text_in.as_bytes()).unwrap()), text_in);
+        }
+    }
+
+    #[test]
+    fn every_other_spelling_is_refused() {
+        for (bytes, error) in [
+            (r#"{"b":1,"a":2}"#, CanonicalError::Spelling),
+            (r#"{"a":1,"a":1}"#, CanonicalError::Spelling),
+            (r#"{"a": 1}"#, CanonicalError::Spelling),
+            (r#"{"a":"\u0061"}"#, CanonicalError::Spelling),
+            (r#"{"a":"\/"}"#, CanonicalError::Spelling),
+            ("[1] ", CanonicalError::Spelling),
+            ("[1.0]", CanonicalError::Number("1.0".into())),
+            ("[1e2]", CanonicalError::Number("100.0".into())),
+            ("[-0]", CanonicalError::Number("-0.0".into())),
+            (
+                "[9007199254740992]",
+                CanonicalError::Number("9007199254740992".into()),
+            ),
+            (
+                "[18446744073709551615]",
+                CanonicalError::Number("18446744073709551615".into()),
+            ),
+            (r#"["\u0000"]"#, CanonicalError::Nul),
+            (r#"{"é":1}"#, CanonicalError::Name("é".into())),
+            (r#"{"":1}"#, CanonicalError::Name(String::new())),
+            (r#"["\ud800"]"#, CanonicalError::Syntax),
+            ("\u{feff}[]", CanonicalError::Syntax),
+            ("", CanonicalError::Syntax),
+        ] {
+            assert_eq!(parse(bytes.as_bytes()), Err(error), "{bytes}");
+        }
+        assert_eq!(parse(b"\"\xff\""), Err(CanonicalError::Syntax));
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let nest = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert!(parse(nest(MAX_DEPTH).as_bytes()).is_ok());
+        assert_eq!(parse(nest(MAX_DEPTH + 1).as_bytes()), Err(CanonicalError::Depth));
+        assert_eq!(parse(nest(100_000).as_bytes()), Err(CanonicalError::Syntax));
+    }
+}

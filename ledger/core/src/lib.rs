@@ -1,0 +1,23 @@
+//! What a stranger needs to verify a Daybook log.
+//!
+//! # In scope
+//! Events (the bytes that actors sign), sealed fields, keys, the Merkle tree and its tiles, signed notes, checkpoints
+//! and proofs, and the constitution: who may write which stream, and which key is whose at an index.
+//!
+//! # Out of scope
+//! What an event means and whether it may follow (`policy/rules`), storage (`ledger/store`), transport (`api`).
+//!
+//! # Invariants
+//! Everything here is a function of its arguments: no I/O, no clock, no randomness, no environment. Unknown bytes
+//! answer with an error and never panic.
+
+pub mod base64url;
+pub mod canonical;
+pub mod constitution;
+pub mod event;
+pub mod hash;
+pub mod id;
+pub mod key;
+pub mod sealed;
+
+pub use hash::Hash;
