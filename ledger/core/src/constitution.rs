@@ -13,7 +13,7 @@ mod keys;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-pub use self::keys::Registration;
+pub use self::keys::{Registration, registrations};
 use crate::Hash;
 use crate::event::Event;
 use crate::id::{Actor, Organisation, Stream, TreRole};
@@ -130,7 +130,7 @@ pub fn check(origin: &str, event: &Event, facts: &dyn Facts) -> Result<Vec<Regis
     }
     check_author(event, facts)?;
     check_order(event, facts)?;
-    let registrations = keys::registrations(event)?;
+    let registrations = registrations(event)?;
     check_invitation(event, facts)?;
     check_key(event, facts, &registrations)?;
     check_seen(event, facts)?;

@@ -10,10 +10,10 @@ use serde_json::Value;
 use thiserror::Error;
 
 pub use self::claims::{Claims, Seen};
-use crate::canonical::CanonicalError;
+use crate::Hash;
 use crate::id::IdError;
+use crate::jws::{self, Jws, JwsError};
 use crate::key::{KeyError, PublicKey, SecretKey};
-use crate::{Hash, base64url, canonical};
 
 /// Bytes of an event.
 pub const MAX_EVENT: usize = 16 * 1024;
@@ -22,8 +22,8 @@ pub const MAX_POLICY_EVENT: usize = 48 * 1024;
 /// The one type that may be longer than [`MAX_EVENT`].
 pub const POLICY_ADOPTED: &str = "policy-adopted";
 
-const HEADER_START: &str = r#"{"alg":"Ed25519","kid":""#;
-const HEADER_END: &str = r#"","typ":"daybook-event+jwt"}"#;
+/// The event's `typ`.
+const TYP: &str = "daybook-event+jwt";
 
 /// Some bytes are not an event.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -36,23 +36,9 @@ pub enum FormError {
         /// Bytes allowed.
         limit: usize,
     },
-    /// Not three parts.
-    #[error("an event is a compact JWS: header, payload and signature joined by two full stops")]
-    Parts,
-    /// A part is not strict base64url.
-    #[error("the {0} is not unpadded base64url with zero spare bits")]
-    Base64(&'static str),
-    /// Another header.
-    #[error(
-        r#"the header is not exactly {{"alg":"Ed25519","kid":"<thumbprint>","typ":"daybook-event+jwt"}}"#
-    )]
-    Header,
-    /// Not 64 bytes.
-    #[error("the signature is not 64 bytes")]
-    SignatureLength,
-    /// The payload's bytes.
-    #[error("the payload")]
-    Payload(#[from] CanonicalError),
+    /// Not a JWS of the one form.
+    #[error(transparent)]
+    Jws(#[from] JwsError),
     /// A claim that must be there.
     #[error("the claim {0:?} is missing")]
     Missing(&'static str),
@@ -90,9 +76,7 @@ pub enum FormError {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     text: String,
-    signed: usize,
-    kid: Hash,
-    signature: [u8; 64],
+    jws: Jws,
     leaf: Hash,
     claims: Claims,
 }
@@ -101,50 +85,27 @@ impl Event {
     /// Reads the bytes of an entry.
     pub fn parse(text: &str) -> Result<Self, FormError> {
         too_long(text.len(), MAX_POLICY_EVENT)?;
-        let mut parts = text.split('.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(FormError::Parts);
-        };
-        let kid = read_header(header)?;
-        let payload = base64url::decode(payload).ok_or(FormError::Base64("payload"))?;
-        let signed = text.len() - signature.len() - 1;
-        let signature = base64url::decode(signature).ok_or(FormError::Base64("signature"))?;
-        let signature = signature.try_into().map_err(|_| FormError::SignatureLength)?;
-        let claims = Claims::from_members(canonical::parse_object(&payload)?)?;
+        let mut jws = Jws::parse(text, TYP)?;
+        let claims = Claims::from_members(std::mem::take(&mut jws.members))?;
         if claims.kind != POLICY_ADOPTED {
             too_long(text.len(), MAX_EVENT)?;
         }
         Ok(Self {
             leaf: Hash::leaf(text.as_bytes()),
             text: text.to_owned(),
-            signed,
-            kid,
-            signature,
+            jws,
             claims,
         })
     }
 
     /// Signs some claims. The same claims and key always give the same bytes.
     pub fn sign(claims: &Claims, key: &SecretKey) -> Result<Self, FormError> {
-        let header = format!("{HEADER_START}{}{HEADER_END}", key.public().thumbprint());
-        let payload = canonical::text(&Value::Object(claims.to_members()));
-        let input = format!(
-            "{}.{}",
-            base64url::encode(header.as_bytes()),
-            base64url::encode(payload.as_bytes())
-        );
-        let signature = base64url::encode(&key.sign(input.as_bytes()));
-        Self::parse(&format!("{input}.{signature}"))
+        Self::parse(&jws::sign(TYP, &Value::Object(claims.to_members()), key))
     }
 
     /// Verifies the author's signature. Whose key it is, and whether at this index, is the constitution's question.
     pub fn verify(&self, key: &PublicKey) -> Result<(), KeyError> {
-        if key.thumbprint() != self.kid {
-            return Err(KeyError::Signature);
-        }
-        key.verify(&self.text.as_bytes()[..self.signed], &self.signature)
+        self.jws.verify(&self.text, key)
     }
 
     /// The entry: exactly the bytes that the author signed, with the signature.
@@ -154,7 +115,7 @@ impl Event {
 
     /// The thumbprint of the key that is said to have signed.
     pub fn kid(&self) -> &Hash {
-        &self.kid
+        &self.jws.kid
     }
 
     /// The leaf hash, which is also how other events name this one.
@@ -166,15 +127,6 @@ impl Event {
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
-}
-
-fn read_header(part: &str) -> Result<Hash, FormError> {
-    let header = base64url::decode(part).ok_or(FormError::Base64("header"))?;
-    std::str::from_utf8(&header)
-        .ok()
-        .and_then(|header| header.strip_prefix(HEADER_START)?.strip_suffix(HEADER_END))
-        .and_then(Hash::from_base64url)
-        .ok_or(FormError::Header)
 }
 
 fn too_long(length: usize, limit: usize) -> Result<(), FormError> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::id::Actor;
-use crate::{Hash, base64url, canonical};
+use crate::{Hash, base64url, jws};
 
 /// A key or a signature cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -137,16 +137,10 @@ impl KeyUse {
 /// its use, all of which the registering event holds; the event carries only the signature.
 pub fn possession_bytes(aud: &str, actor: &Actor, usage: KeyUse, key: &PublicKey) -> Vec<u8> {
     let kid = key.thumbprint();
-    let header = format!(r#"{{"alg":"Ed25519","kid":"{kid}","typ":"daybook-key-pop+jwt"}}"#);
-    let payload = canonical::text(&serde_json::json!({
+    let payload = serde_json::json!({
         "aud": aud, "kid": kid.to_base64url(), "sub": actor.to_string(), "use": usage.as_str(),
-    }));
-    format!(
-        "{}.{}",
-        base64url::encode(header.as_bytes()),
-        base64url::encode(payload.as_bytes())
-    )
-    .into_bytes()
+    });
+    jws::signing_input("daybook-key-pop+jwt", &kid, &payload).into_bytes()
 }
 
 #[cfg(test)]

@@ -11,13 +11,19 @@
 //! Everything here is a function of its arguments: no I/O, no clock, no randomness, no environment. Unknown bytes
 //! answer with an error and never panic.
 
+pub mod access;
 pub mod base64url;
 pub mod canonical;
+pub mod checkpoint;
 pub mod constitution;
 pub mod event;
 pub mod hash;
 pub mod id;
+pub mod jws;
 pub mod key;
+pub mod note;
+pub mod proof_file;
 pub mod sealed;
+pub mod tree;
 
 pub use hash::Hash;

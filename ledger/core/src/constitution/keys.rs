@@ -25,7 +25,7 @@ pub struct Registration {
 const MAX_KEYS: usize = 4;
 
 /// The keys that an event registers, each with its possession proved.
-pub(super) fn registrations(event: &Event) -> Result<Vec<Registration>, Breach> {
+pub fn registrations(event: &Event) -> Result<Vec<Registration>, Breach> {
     let claims = event.claims();
     let mut found = Vec::new();
     match claims.kind.as_str() {

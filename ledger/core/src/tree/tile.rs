@@ -1,0 +1,119 @@
+//! Tiles: which there are for a size, what their bytes are, and the root over the nodes of one.
+
+use rs_merkle::{Hasher, MerkleTree};
+
+use crate::Hash;
+
+/// How many nodes a full tile has.
+pub const TILE_WIDTH: u16 = 256;
+
+/// Which tile: its level, 0 being the leaf hashes, and its number within that level from the left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TileId {
+    /// 0 for leaf hashes; a node of level `l` covers `256^l` entries.
+    pub level: u8,
+    /// Number of the tile within its level, from 0.
+    pub n: u64,
+}
+
+/// How many complete nodes a level has in a tree of `size` entries: `floor(size / 256^level)`.
+pub fn nodes_at(level: u8, size: u64) -> u64 {
+    size.checked_shr(8 * u32::from(level)).unwrap_or(0)
+}
+
+/// How many nodes of a tile exist in a tree of `size` entries: 0 to 256.
+///
+/// 0 means that the tile does not exist at that size, 256 that it is full (C2SP tlog-tiles, "Partial Tiles").
+pub fn width_at(level: u8, n: u64, size: u64) -> u16 {
+    let Some(start) = n.checked_mul(u64::from(TILE_WIDTH)) else {
+        return 0;
+    };
+    let behind_start = nodes_at(level, size).saturating_sub(start);
+    u16::try_from(behind_start).unwrap_or(u16::MAX).min(TILE_WIDTH)
+}
+
+/// Writes the bytes of a tile: its nodes one after the other, 32 bytes each.
+pub fn encode_tile(nodes: &[Hash]) -> Vec<u8> {
+    nodes.iter().flat_map(|node| node.0).collect()
+}
+
+/// Reads the bytes of a tile: 1 to 256 nodes of 32 bytes; any other length is `None`.
+pub fn decode_tile(bytes: &[u8]) -> Option<Vec<Hash>> {
+    let (nodes, rest) = bytes.as_chunks::<32>();
+    let fits = rest.is_empty() && (1..=usize::from(TILE_WIDTH)).contains(&nodes.len());
+    fits.then(|| nodes.iter().copied().map(Hash).collect())
+}
+
+/// RFC 6962's node hash in the shape that `rs_merkle` wants; a node without a right neighbour moves up unchanged.
+#[derive(Clone)]
+struct Rfc6962;
+
+impl Hasher for Rfc6962 {
+    type Hash = [u8; 32];
+
+    fn hash(data: &[u8]) -> [u8; 32] {
+        Hash::leaf(data).0
+    }
+
+    fn concat_and_hash(left: &[u8; 32], right: Option<&[u8; 32]>) -> [u8; 32] {
+        right.map_or(*left, |right| Hash::node(&Hash(*left), &Hash(*right)).0)
+    }
+}
+
+/// The RFC 6962 root over at most 256 nodes that are already hashes (§2.1).
+pub(super) fn root_over(nodes: &[Hash]) -> Hash {
+    debug_assert!(
+        nodes.len() <= usize::from(TILE_WIDTH),
+        "rs_merkle is for one tile only"
+    );
+    let leaves: Vec<[u8; 32]> = nodes.iter().map(|node| node.0).collect();
+    // `rs_merkle` has no root for no leaves; RFC 6962 has.
+    MerkleTree::<Rfc6962>::from_leaves(&leaves)
+        .root()
+        .map_or_else(Hash::empty_root, Hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widths_follow_the_example_of_the_specification() {
+        assert_eq!(width_at(0, 272, 70_000), 256);
+        assert_eq!(width_at(0, 273, 70_000), 112);
+        assert_eq!(width_at(0, 274, 70_000), 0);
+        assert_eq!(width_at(1, 0, 70_000), 256);
+        assert_eq!(width_at(1, 1, 70_000), 17);
+        assert_eq!(width_at(2, 0, 70_000), 1);
+        assert_eq!(width_at(3, 0, 70_000), 0);
+        assert_eq!((width_at(0, 0, 256), width_at(1, 0, 256)), (256, 1));
+    }
+
+    #[test]
+    fn widths_at_the_ends_of_the_number_range_do_not_overflow() {
+        assert_eq!(width_at(0, u64::MAX, u64::MAX), 0);
+        assert_eq!(width_at(63, 0, u64::MAX), 0);
+        assert_eq!(width_at(8, 0, u64::MAX), 0);
+        assert_eq!(width_at(7, 0, u64::MAX), 255);
+        assert_eq!(width_at(0, u64::MAX / 256, u64::MAX), 255);
+    }
+
+    #[test]
+    fn a_tile_is_read_only_at_a_whole_number_of_nodes() {
+        let nodes = vec![Hash::of(b"a"), Hash::of(b"b")];
+        let bytes = encode_tile(&nodes);
+        assert_eq!(decode_tile(&bytes), Some(nodes));
+        assert_eq!(decode_tile(&bytes[..63]), None);
+        assert_eq!(decode_tile(&[]), None);
+        assert_eq!(decode_tile(&[0; 257 * 32]), None);
+        assert_eq!(decode_tile(&[0; 256 * 32]).map(|nodes| nodes.len()), Some(256));
+    }
+
+    #[test]
+    fn root_over_few_nodes_is_that_of_rfc_6962() {
+        let [a, b, c] = [Hash::leaf(b"a"), Hash::leaf(b"b"), Hash::leaf(b"c")];
+        assert_eq!(root_over(&[]), Hash::empty_root());
+        assert_eq!(root_over(&[a]), a);
+        assert_eq!(root_over(&[a, b, c]), Hash::node(&Hash::node(&a, &b), &c));
+    }
+}

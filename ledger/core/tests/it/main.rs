@@ -1,0 +1,12 @@
+//! What the crate promises, checked from outside and against implementations that are not ours.
+
+#[cfg(test)]
+mod notes;
+#[cfg(test)]
+mod oracles;
+#[cfg(test)]
+mod proofs;
+#[cfg(test)]
+mod tree;
+#[cfg(test)]
+mod vectors;

@@ -1,0 +1,70 @@
+//! Migrations: numbered SQL, only ever added, run by one process at a time.
+
+use tokio_postgres::{Client, Config};
+
+use crate::{StoreError, connect};
+
+mod embedded {
+    refinery::embed_migrations!("../../migrations");
+}
+
+/// Any number that no other program takes as an advisory lock: "daybook" in ASCII.
+const LOCK: i64 = 0x64_61_79_62_6f_6f_6b;
+
+/// The newest schema version that this program knows.
+pub fn newest() -> i32 {
+    embedded::migrations::runner().get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0).try_into().unwrap_or(i32::MAX)
+}
+
+/// Brings the schema up to date and answers with its version. Safe to run from several processes at once.
+pub async fn migrate(config: &Config) -> Result<i32, StoreError> {
+    let mut client = connect::open(config, "daybook migrate").await?;
+    lock_migrations(&client).await?;
+    // An older program beside a newer schema must be able to start: see `check_schema`.
+    let runner = embedded::migrations::runner().set_abort_missing(false);
+    runner.run_async(&mut client).await?;
+    version(&client).await
+}
+
+/// Refuses a schema older than this program needs. A newer one only ever adds.
+pub async fn check_schema(client: &Client) -> Result<(), StoreError> {
+    let (found, needed) = (version(client).await?, newest());
+    if found < needed {
+        let remedy = "run `daybook migrate`";
+        return Err(StoreError::Schema { found, needed, remedy });
+    }
+    Ok(())
+}
+
+async fn lock_migrations(client: &Client) -> Result<(), StoreError> {
+    client
+        .execute(
+            "-- lock_migrations
+             SELECT pg_advisory_lock($1)",
+            &[/* lock */ &LOCK],
+        )
+        .await?;
+    Ok(())
+}
+
+async fn version(client: &Client) -> Result<i32, StoreError> {
+    let there = client
+        .query_one(
+            "-- schema_history_exists
+             SELECT to_regclass('refinery_schema_history') IS NOT NULL",
+            &[],
+        )
+        .await?;
+    if !there.try_get::<_, bool>(0)? {
+        return Ok(0);
+    }
+    let row = client
+        .query_one(
+            "-- schema_version
+             SELECT coalesce(max(version), 0)
+             FROM refinery_schema_history",
+            &[],
+        )
+        .await?;
+    Ok(row.try_get(0)?)
+}

@@ -1,0 +1,256 @@
+//! The publisher: the only code that signs a statement about the tree.
+//!
+//! It signs what is committed, after the commit, so that no statement ever covers a tree that was rolled back. The order
+//! is fixed: read the committed head, check that it continues what was published last, sign, raise the guard with fsync,
+//! commit the checkpoint, and only then let it out. Ed25519 is deterministic: two instances at one size sign one note.
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use daybook_core::checkpoint::{Checkpoint, CheckpointError};
+use daybook_core::note::NoteSigner;
+use deadpool_postgres::{GenericClient, Pool, Transaction};
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, warn};
+
+use crate::error::damaged;
+use crate::guard::{Guard, GuardError, Mark};
+use crate::health::Health;
+use crate::identity::Server;
+use crate::log::{self, TreeHead};
+use crate::row::number;
+use crate::{StoreError, sql};
+
+/// How often a grown head is published.
+pub const INTERVAL: Duration = Duration::from_millis(200);
+
+/// A checkpoint that was let out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Released {
+    /// Size and root.
+    pub head: TreeHead,
+    /// The signed note.
+    pub note: Arc<str>,
+}
+
+/// The newest published checkpoint. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Published(watch::Receiver<Option<Released>>);
+
+impl Published {
+    /// The newest checkpoint; `None` before the first.
+    pub fn latest(&self) -> Option<Released> {
+        self.0.borrow().clone()
+    }
+
+    /// Waits until a checkpoint covers `size` entries. Ends with `None` when the hub shuts down.
+    pub async fn covering(&mut self, size: u64) -> Option<Released> {
+        let covers = |latest: &Option<Released>| latest.as_ref().is_some_and(|latest| latest.head.size >= size);
+        self.0.wait_for(covers).await.ok().and_then(|latest| latest.clone())
+    }
+}
+
+/// A checkpoint could not be published.
+#[derive(Debug, Error)]
+enum PublishError {
+    #[error("the database")]
+    Store(#[from] StoreError),
+    #[error("the database")]
+    Postgres(#[from] tokio_postgres::Error),
+    #[error("no database connection")]
+    Pool(#[from] deadpool_postgres::PoolError),
+    #[error("the guard")]
+    Guard(#[from] GuardError),
+    #[error("the checkpoint")]
+    Checkpoint(#[from] CheckpointError),
+}
+
+/// The loop and what it needs.
+pub(crate) struct Publisher {
+    pool: Pool,
+    signer: NoteSigner,
+    origin: String,
+    guard: Guard,
+    server: Server,
+    health: Health,
+    released: watch::Sender<Option<Released>>,
+}
+
+/// With what a publisher begins. The guard has been checked against the database.
+pub(crate) struct Start {
+    pub(crate) pool: Pool,
+    pub(crate) signer: NoteSigner,
+    pub(crate) origin: String,
+    pub(crate) guard: Guard,
+    pub(crate) server: Server,
+    pub(crate) health: Health,
+}
+
+impl Publisher {
+    pub(crate) fn new(start: Start) -> (Self, Published) {
+        let (released, published) = watch::channel(None);
+        let Start { pool, signer, origin, guard, server, health } = start;
+        (Self { pool, signer, origin, guard, server, health, released }, Published(published))
+    }
+
+    /// Publishes whatever was committed and lets out what other instances have published, until told to stop; then once
+    /// more, so that everything acknowledged is covered.
+    pub(crate) async fn run(mut self, mut head: watch::Receiver<TreeHead>, stop: CancellationToken) {
+        let mut tick = tokio::time::interval(INTERVAL);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let is_last = stop.is_cancelled();
+            self.publish_once().await;
+            if is_last {
+                return;
+            }
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = stop.cancelled() => {}
+            }
+            head.mark_unchanged();
+        }
+    }
+
+    async fn publish_once(&mut self) {
+        if self.health.stopped().is_some() {
+            return;
+        }
+        match self.publish().await {
+            Ok(()) => {}
+            Err(PublishError::Store(StoreError::Damaged(reason))) => {
+                error!(reason, "The log is damaged; nothing more is published: {reason}");
+                self.health.stop(reason);
+            }
+            Err(PublishError::Guard(error)) => {
+                error!(error = &error as &dyn std::error::Error, "The guard cannot be kept; nothing more is published");
+                self.health.stop(format!("{error}: {}", error.source().map(ToString::to_string).unwrap_or_default()));
+            }
+            Err(error) => {
+                warn!(error = &error as &dyn std::error::Error, "Publishing failed; trying again");
+            }
+        }
+    }
+
+    async fn publish(&mut self) -> Result<(), PublishError> {
+        let mut client = self.pool.get().await?;
+        let head = committed_head(&mut client).await?;
+        let tx = client.transaction().await?;
+        let last = lock_publication(&tx).await?;
+        let released = if head.size > last.size {
+            self.server.check(&tx).await?;
+            continues(&tx, last, head).await?;
+            let checkpoint = Checkpoint::new(self.origin.as_str(), head.size, head.root)?;
+            let note = checkpoint.sign(&self.signer)?.to_string();
+            self.raise(head)?;
+            insert_checkpoint(&tx, head, &note).await?;
+            tx.commit().await?;
+            debug!(size = head.size, "Published a checkpoint");
+            Some(Released { head, note: note.into() })
+        } else {
+            let released = latest(&tx).await?;
+            tx.rollback().await?;
+            // Another instance may have published it: its size is now ours to guard as well.
+            if let Some(released) = &released {
+                self.raise(released.head)?;
+            }
+            released
+        };
+        self.released.send_if_modified(|old| {
+            let is_newer = released.as_ref().map(|new| new.head.size) > old.as_ref().map(|old| old.head.size);
+            if is_newer {
+                *old = released;
+            }
+            is_newer
+        });
+        Ok(())
+    }
+
+    fn raise(&mut self, head: TreeHead) -> Result<(), GuardError> {
+        self.guard.raise(Mark {
+            origin: self.origin.clone(),
+            size: head.size,
+            root: head.root.to_base64url(),
+            system_identifier: self.server.system_identifier.clone(),
+            timeline: self.server.timeline,
+        })
+    }
+}
+
+/// The head under a lock: a plain read may see a commit that no synchronous standby has yet.
+async fn committed_head(client: &mut deadpool_postgres::Object) -> Result<TreeHead, StoreError> {
+    let tx = client.transaction().await?;
+    let row = sql::one(
+        &tx,
+        "-- committed_head
+         SELECT size, root
+         FROM log_head
+         FOR SHARE",
+        &[],
+    )
+    .await?;
+    tx.commit().await?;
+    TreeHead::from_row(&row)
+}
+
+async fn lock_publication(tx: &Transaction<'_>) -> Result<TreeHead, StoreError> {
+    let row = sql::one(
+        tx,
+        "-- lock_publication
+         SELECT size, root
+         FROM publication
+         FOR UPDATE",
+        &[],
+    )
+    .await?;
+    TreeHead::from_row(&row)
+}
+
+/// Both roots, computed from the same tiles, must be those that are stated.
+async fn continues(tx: &Transaction<'_>, last: TreeHead, head: TreeHead) -> Result<(), StoreError> {
+    for (what, stated) in [("published", last), ("committed", head)] {
+        if stated.size > 0 && log::root(tx, stated.size).await? != stated.root {
+            return Err(damaged(format!("its first {} entries do not give the root that was {what}", stated.size)));
+        }
+    }
+    Ok(())
+}
+
+async fn insert_checkpoint(tx: &Transaction<'_>, head: TreeHead, note: &str) -> Result<(), StoreError> {
+    sql::execute(
+        tx,
+        "-- insert_checkpoint
+         INSERT INTO checkpoints (size, root, note)
+         VALUES ($1, $2, $3)",
+        &[/* size */ &number(head.size), /* root */ &head.root.as_ref(), /* note */ &note],
+    )
+    .await?;
+    sql::execute(
+        tx,
+        "-- move_publication
+         UPDATE publication
+         SET size = $1, root = $2",
+        &[/* size */ &number(head.size), /* root */ &head.root.as_ref()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The newest checkpoint in the database.
+pub(crate) async fn latest(client: &impl GenericClient) -> Result<Option<Released>, StoreError> {
+    let row = sql::optional(
+        client,
+        "-- latest_checkpoint
+         SELECT size, root, note
+         FROM checkpoints
+         ORDER BY size DESC
+         LIMIT 1",
+        &[],
+    )
+    .await?;
+    row.map(|row| Ok(Released { head: TreeHead::from_row(&row)?, note: row.try_get::<_, String>(2)?.into() })).transpose()
+}

@@ -1,0 +1,181 @@
+//! Opening a log: the checks of the start, and the loops that then run.
+
+use std::path::PathBuf;
+
+use daybook_core::note::NoteSigner;
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_postgres::Config;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::append::{self, Appender, MAX_WAITING, Sequencer};
+use crate::guard::{Guard, GuardError};
+use crate::health::Health;
+use crate::identity::{self, Server};
+use crate::log::{self, TreeHead};
+use crate::packets::Packets;
+use crate::publish::{self, Published, Publisher};
+use crate::read::Reader;
+use crate::{StoreError, connect, migrate};
+
+/// How a log is opened.
+pub struct Options {
+    /// The database.
+    pub config: Config,
+    /// The log's name.
+    pub origin: String,
+    /// What signs its checkpoints.
+    pub signer: NoteSigner,
+    /// The guard file.
+    pub guard_path: PathBuf,
+    /// A person has said that this database is the true and newest one, whatever the guard says of server and file.
+    pub trust_database: bool,
+    /// Refuse a server that may forget what it acknowledged. Off only in tests, which crash no machine.
+    pub require_durability: bool,
+}
+
+/// Why a log cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The guard.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
+}
+
+impl From<deadpool_postgres::PoolError> for OpenError {
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// An open log: it appends, publishes and reads until it is closed.
+pub struct Store {
+    /// Takes events in.
+    pub appender: Appender,
+    /// Reads the log.
+    pub reader: Reader,
+    /// The list of packets.
+    pub packets: Packets,
+    /// The newest published checkpoint.
+    pub published: Published,
+    /// Whether the hub still writes.
+    pub health: Health,
+    /// The committed head as this instance knows it.
+    pub head: watch::Receiver<TreeHead>,
+    loops: Loops,
+}
+
+struct Loops {
+    sequencer: JoinHandle<()>,
+    publisher: JoinHandle<()>,
+    stop_publishing: CancellationToken,
+    hard_stop: CancellationToken,
+}
+
+impl Store {
+    /// Opens a log after all checks of the start, and begins to take events.
+    pub async fn open(options: Options) -> Result<Self, OpenError> {
+        let Options { config, origin, signer, guard_path, trust_database, require_durability } = options;
+        let writers = connect::writer_pool(&config)?;
+        let client = writers.get().await?;
+        migrate::check_schema(&client).await?;
+        if require_durability {
+            identity::check_durability(&client).await?;
+        }
+        let found = identity::read(&client).await?;
+        if found.origin != origin || found.log_key != *signer.verifier() {
+            let expected = signer.verifier().to_string();
+            return Err(StoreError::OtherLog { found: found.log_key.to_string(), expected }.into());
+        }
+        let server = Server::read(&client).await?;
+        let guard = Guard::open(&guard_path)?;
+        check_guard(&client, &guard, &origin, &server, trust_database).await?;
+        drop(client);
+
+        let health = Health::default();
+        let (head, head_seen) = watch::channel(TreeHead { size: 0, root: daybook_core::Hash::empty_root() });
+        let sequencer = Sequencer::load(append::Start {
+            origin: origin.clone(),
+            pool: writers.clone(),
+            server: server.clone(),
+            health: health.clone(),
+            head,
+        })
+        .await?;
+        let (publisher, published) = Publisher::new(publish::Start {
+            pool: writers.clone(),
+            signer,
+            origin,
+            guard,
+            server,
+            health: health.clone(),
+        });
+        let reader = Reader::new(connect::reader_pool(&config)?);
+        let (queue, waiting) = mpsc::channel(MAX_WAITING);
+        let (stop_publishing, hard_stop) = (CancellationToken::new(), CancellationToken::new());
+        let loops = Loops {
+            sequencer: tokio::spawn(sequencer.run(waiting, hard_stop.clone())),
+            publisher: tokio::spawn(publisher.run(head_seen.clone(), stop_publishing.clone())),
+            stop_publishing,
+            hard_stop,
+        };
+        let appender = Appender::new(queue, reader.clone(), published.clone());
+        info!(size = head_seen.borrow().size, "Opened the log");
+        let packets = Packets::new(writers);
+        Ok(Self { appender, reader, packets, published, health, head: head_seen, loops })
+    }
+
+    /// Appends what waits, publishes it, and ends. Every clone of the appender must have been dropped.
+    pub async fn close(self) {
+        let Self { appender, loops, .. } = self;
+        drop(appender);
+        // A loop that panicked has logged why; there is nothing left to stop.
+        drop(loops.sequencer.await);
+        loops.stop_publishing.cancel();
+        drop(loops.publisher.await);
+    }
+
+    /// Ends at once what [`Store::close`] would wait for.
+    pub fn hard_stop(&self) -> CancellationToken {
+        self.loops.hard_stop.clone()
+    }
+}
+
+/// The database must continue what this hub has released.
+async fn check_guard(
+    client: &deadpool_postgres::Object,
+    guard: &Guard,
+    origin: &str,
+    server: &Server,
+    trust_database: bool,
+) -> Result<(), OpenError> {
+    let head = log::head(client).await?;
+    let Some((mark, released)) = guard.mark().zip(guard.released()) else {
+        let published = publish::latest(client).await?.map_or(0, |latest| latest.head.size);
+        return if published == 0 || trust_database {
+            Ok(())
+        } else {
+            Err(GuardError::Missing { path: guard.path().to_owned(), size: published }.into())
+        };
+    };
+    if mark.origin != origin {
+        let (path, found, expected) = (guard.path().to_owned(), mark.origin.clone(), origin.to_owned());
+        return Err(GuardError::OtherLog { path, found, expected }.into());
+    }
+    if head.size < released.size {
+        return Err(GuardError::Older { found: head.size, released: released.size }.into());
+    }
+    if log::root(client, released.size).await? != released.root {
+        return Err(GuardError::Fork(released.size).into());
+    }
+    let before = Server { system_identifier: mark.system_identifier.clone(), timeline: mark.timeline };
+    if before != *server && !trust_database {
+        return Err(GuardError::OtherServer { before: before.to_string(), now: server.to_string() }.into());
+    }
+    Ok(())
+}
