@@ -73,6 +73,9 @@ CREATE TABLE stream_heads (
 -- A TRE's queue: jobs that nobody has collected yet.
 CREATE INDEX stream_heads_waiting ON stream_heads ((state ->> 'tre'), stream)
     WHERE stream >= 'job/' AND stream < 'job0' AND state ->> 'state' = 'submitted';
+-- Which jobs a packet belongs to: who may read it follows from them.
+CREATE INDEX stream_heads_packet ON stream_heads ((state ->> 'packet')) WHERE stream >= 'job/' AND stream < 'job0';
+CREATE INDEX stream_heads_results ON stream_heads ((state ->> 'results')) WHERE stream >= 'job/' AND stream < 'job0';
 
 -- Every key that was ever registered. Whether one is valid at an index is told by its home stream's state. Immutable.
 CREATE TABLE keys (

@@ -37,7 +37,12 @@ pub struct Candidate {
 
 impl Candidate {
     pub(crate) fn bytes(&self) -> usize {
-        self.event.as_str().len() + self.openings.iter().map(|opening| opening.as_str().len()).sum::<usize>()
+        self.event.as_str().len()
+            + self
+                .openings
+                .iter()
+                .map(|opening| opening.as_str().len())
+                .sum::<usize>()
     }
 }
 
@@ -56,13 +61,17 @@ pub struct Receipt {
 #[derive(Debug, Error)]
 pub enum AppendError {
     /// Dated too far ahead.
-    #[error("`iat` is {ahead} seconds ahead of the hub's clock; at most {MAX_AHEAD} are allowed. Check the author's clock")]
+    #[error(
+        "`iat` is {ahead} seconds ahead of the hub's clock; at most {MAX_AHEAD} are allowed. Check the author's clock"
+    )]
     Ahead {
         /// By how much.
         ahead: i64,
     },
     /// A key that nobody registered.
-    #[error("the key {0} is not registered; if the event that registers it was sent just now, send this one again")]
+    #[error(
+        "the key {0} is not registered; if the event that registers it was sent just now, send this one again"
+    )]
     UnknownKey(Hash),
     /// A signature that does not verify.
     #[error("the signature")]

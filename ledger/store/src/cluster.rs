@@ -322,14 +322,14 @@ mod tests {
 
     #[test]
     fn default_folder_of_root_is_not_below_its_home() {
-        let home = Path::new("/root");
+        let home = Path::new("/srv/me");
         assert_eq!(
             default_data_dir(true, None, Some(home)),
             Some("/var/lib/daybook".into())
         );
         assert_eq!(
             default_data_dir(false, None, Some(home)),
-            Some("/root/.local/share/daybook".into())
+            Some("/srv/me/.local/share/daybook".into())
         );
         assert_eq!(
             default_data_dir(false, Some(Path::new("/x")), Some(home)),

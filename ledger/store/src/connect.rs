@@ -1,7 +1,7 @@
 //! Connections: what each kind may do, and how long it may take.
 //!
 //! A hub that freezes in the middle of a transaction holds the lock of the head. The server ends such a session after
-//! [`IDLE_IN_TRANSACTION`], so that the other instances go on.
+//! five seconds, so that the other instances go on.
 
 use std::time::Duration;
 
@@ -11,14 +11,10 @@ use tracing::warn;
 
 use crate::StoreError;
 
-/// How long a session may sit idle inside a transaction, and wait for a lock.
-pub const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(5);
-/// How long a read may run.
-pub const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a request waits for a connection of the pool.
-pub const POOL_WAIT: Duration = Duration::from_secs(2);
+const POOL_WAIT: Duration = Duration::from_secs(2);
 /// Connections in the readers' pool.
-pub const POOL_SIZE: usize = 8;
+const POOL_SIZE: usize = 8;
 
 /// Every transaction that changes something is durable before it is acknowledged, whatever the role's default says.
 const WRITER: &str = "
@@ -34,7 +30,7 @@ SET idle_in_transaction_session_timeout = '5s';
 SET ROLE daybook_reader";
 
 /// Time-outs of the connection itself, so that a vanished server is noticed.
-pub fn with_timeouts(mut config: Config) -> Config {
+fn with_timeouts(mut config: Config) -> Config {
     config
         .connect_timeout(Duration::from_secs(5))
         .tcp_user_timeout(Duration::from_secs(10))
@@ -69,12 +65,21 @@ pub(crate) fn reader_pool(config: &Config) -> Result<Pool, StoreError> {
 fn pool(config: &Config, application: &str, settings: &'static str, size: usize) -> Result<Pool, StoreError> {
     let mut config = with_timeouts(config.clone());
     config.application_name(application);
-    let manager =
-        Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+    let manager = Manager::from_config(
+        config,
+        NoTls,
+        ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        },
+    );
     let prepare = Hook::async_fn(move |client, _| {
         Box::pin(async move { client.batch_execute(settings).await.map_err(HookError::Backend) })
     });
-    let waits = Timeouts { wait: Some(POOL_WAIT), create: Some(POOL_WAIT), recycle: Some(POOL_WAIT) };
+    let waits = Timeouts {
+        wait: Some(POOL_WAIT),
+        create: Some(POOL_WAIT),
+        recycle: Some(POOL_WAIT),
+    };
     Pool::builder(manager)
         .max_size(size)
         .runtime(Runtime::Tokio1)

@@ -25,7 +25,9 @@ pub enum StoreError {
         remedy: &'static str,
     },
     /// A setting of the server that would lose acknowledged events.
-    #[error("PostgreSQL runs with {setting} = {value}, which loses acknowledged events when it crashes; set it to on")]
+    #[error(
+        "PostgreSQL runs with {setting} = {value}, which loses acknowledged events when it crashes; set it to on"
+    )]
     Unsafe {
         /// The setting.
         setting: &'static str,
@@ -36,7 +38,9 @@ pub enum StoreError {
     #[error("this database holds no log; `daybook init` makes one")]
     NotInitialised,
     /// The database holds another log than the one configured.
-    #[error("this database holds the log {found:?}, and the configuration says {expected:?}; check `database_url`")]
+    #[error(
+        "this database holds the log {found:?}, and the configuration says {expected:?}; check `database_url`"
+    )]
     OtherLog {
         /// What the database says.
         found: String,
@@ -44,7 +48,9 @@ pub enum StoreError {
         expected: String,
     },
     /// The log in the database is not what it says that it is.
-    #[error("the log in the database is damaged: {0}. Nothing more is written. Restore it, or run `daybook serve` against a good copy")]
+    #[error(
+        "the log in the database is damaged: {0}. Nothing more is written. Restore it, or run `daybook serve` against a good copy"
+    )]
     Damaged(String),
     /// Text in the database that cannot be read.
     #[error("the database holds {0} that this program cannot read")]

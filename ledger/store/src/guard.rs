@@ -44,7 +44,9 @@ pub enum GuardError {
         size: u64,
     },
     /// The file is of another log.
-    #[error("the guard file {path} belongs to the log {found:?}, not to {expected:?}; choose another `guard_path`")]
+    #[error(
+        "the guard file {path} belongs to the log {found:?}, not to {expected:?}; choose another `guard_path`"
+    )]
     OtherLog {
         /// The file.
         path: PathBuf,
@@ -79,7 +81,9 @@ pub enum GuardError {
         now: String,
     },
     /// The file cannot be read.
-    #[error("the guard file {0} cannot be understood; bring a good one back, or move it away and start once with --trust-database")]
+    #[error(
+        "the guard file {0} cannot be understood; bring a good one back, or move it away and start once with --trust-database"
+    )]
     Unreadable(PathBuf),
     /// The file cannot be read or written.
     #[error("the guard file {path}")]
@@ -101,7 +105,10 @@ pub struct Guard {
 impl Guard {
     /// Reads the file, which need not be there yet.
     pub fn open(path: &Path) -> Result<Self, GuardError> {
-        let io = |source| GuardError::Io { path: path.to_owned(), source };
+        let io = |source| GuardError::Io {
+            path: path.to_owned(),
+            source,
+        };
         let mark = match fs::read(path) {
             Ok(bytes) => {
                 let mark = serde_json::from_slice(&bytes);
@@ -110,7 +117,10 @@ impl Guard {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(io(error)),
         };
-        Ok(Self { path: path.to_owned(), mark })
+        Ok(Self {
+            path: path.to_owned(),
+            mark,
+        })
     }
 
     /// What the file says.
@@ -126,21 +136,35 @@ impl Guard {
     /// Size and root of the largest checkpoint that was released.
     pub fn released(&self) -> Option<TreeHead> {
         let mark = self.mark.as_ref()?;
-        Some(TreeHead { size: mark.size, root: Hash::from_base64url(&mark.root)? })
+        Some(TreeHead {
+            size: mark.size,
+            root: Hash::from_base64url(&mark.root)?,
+        })
     }
 
     /// Raises the mark, durably. Done before a checkpoint leaves, never after. A smaller one changes nothing.
     pub fn raise(&mut self, mark: Mark) -> Result<(), GuardError> {
-        if self.mark.as_ref().is_some_and(|old| old.size > mark.size || *old == mark) {
+        if self
+            .mark
+            .as_ref()
+            .is_some_and(|old| old.size > mark.size || *old == mark)
+        {
             return Ok(());
         }
-        self.write(&mark).map_err(|source| GuardError::Io { path: self.path.clone(), source })?;
+        self.write(&mark).map_err(|source| GuardError::Io {
+            path: self.path.clone(),
+            source,
+        })?;
         self.mark = Some(mark);
         Ok(())
     }
 
     fn write(&self, mark: &Mark) -> io::Result<()> {
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = self
+            .path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
         let new = self.path.with_extension("new");
         let mut file = File::create(&new)?;
@@ -157,7 +181,13 @@ mod tests {
 
     fn mark(size: u64) -> Mark {
         let root = Hash::of(&size.to_be_bytes()).to_base64url();
-        Mark { origin: "log.example".into(), size, root, system_identifier: "7".into(), timeline: 1 }
+        Mark {
+            origin: "log.example".into(),
+            size,
+            root,
+            system_identifier: "7".into(),
+            timeline: 1,
+        }
     }
 
     #[test]

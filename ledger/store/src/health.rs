@@ -16,7 +16,9 @@ pub struct Health {
 
 impl Default for Health {
     fn default() -> Self {
-        Self { stopped: Arc::new(watch::Sender::new(None)) }
+        Self {
+            stopped: Arc::new(watch::Sender::new(None)),
+        }
     }
 }
 

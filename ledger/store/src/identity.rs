@@ -25,7 +25,10 @@ pub async fn initialise(client: &Client, identity: &Identity) -> Result<(), Stor
              INSERT INTO log_identity (origin, log_key)
              VALUES ($1, $2)
              ON CONFLICT DO NOTHING",
-            &[/* origin */ &identity.origin, /* log_key */ &identity.log_key.to_string()],
+            &[
+                /* origin */ &identity.origin,
+                /* log_key */ &identity.log_key.to_string(),
+            ],
         )
         .await?;
     let row = client
@@ -40,7 +43,10 @@ pub async fn initialise(client: &Client, identity: &Identity) -> Result<(), Stor
     if origin == identity.origin && log_key == identity.log_key.to_string() {
         Ok(())
     } else {
-        Err(StoreError::OtherLog { found: log_key, expected: identity.log_key.to_string() })
+        Err(StoreError::OtherLog {
+            found: log_key,
+            expected: identity.log_key.to_string(),
+        })
     }
 }
 
@@ -56,7 +62,10 @@ pub(crate) async fn read(client: &impl GenericClient) -> Result<Identity, StoreE
     .await?;
     let row = row.ok_or(StoreError::NotInitialised)?;
     let log_key = parsed(&row, 1, "a verifier key", |text| text.parse().ok())?;
-    Ok(Identity { origin: row.try_get(0)?, log_key })
+    Ok(Identity {
+        origin: row.try_get(0)?,
+        log_key,
+    })
 }
 
 /// PostgreSQL's own identity of its files, which a copy, a restore or a promoted standby changes.
@@ -76,7 +85,10 @@ impl Server {
             &[],
         )
         .await?;
-        Ok(Self { system_identifier: row.try_get(0)?, timeline: row.try_get(1)? })
+        Ok(Self {
+            system_identifier: row.try_get(0)?,
+            timeline: row.try_get(1)?,
+        })
     }
 
     /// Stops where the connection now leads to another server than before.
@@ -85,7 +97,9 @@ impl Server {
         if now == *self {
             return Ok(());
         }
-        Err(damaged(format!("the server was {self} and is now {now}; a person must say which is the true one")))
+        Err(damaged(format!(
+            "the server was {self} and is now {now}; a person must say which is the true one"
+        )))
     }
 }
 

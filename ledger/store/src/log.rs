@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use daybook_core::Hash;
 use daybook_core::tree::{
-    self, RightEdge, TILE_WIDTH, TileId, Tiles, nodes_at, tiles_for_consistency, tiles_for_inclusion, tiles_for_root,
+    self, RightEdge, TILE_WIDTH, TileId, Tiles, nodes_at, tiles_for_consistency, tiles_for_inclusion,
+    tiles_for_root,
 };
-use futures::future::try_join_all;
 use deadpool_postgres::GenericClient;
+use futures::future::try_join_all;
 use tokio_postgres::Row;
 
 use crate::StoreError;
 use crate::error::damaged;
-use crate::sql;
 use crate::row::{hash, number, size};
+use crate::sql;
 
 /// Number of entries and root of a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,31 +27,38 @@ pub struct TreeHead {
 
 impl TreeHead {
     pub(crate) fn from_row(row: &Row) -> Result<Self, StoreError> {
-        Ok(Self { size: size(row, 0)?, root: hash(row, 1)? })
+        Ok(Self {
+            size: size(row, 0)?,
+            root: hash(row, 1)?,
+        })
     }
 }
 
 /// The committed head. It may be ahead of what was published.
 pub async fn head(client: &impl GenericClient) -> Result<TreeHead, StoreError> {
-    let row = sql::one(client, "-- head
+    let row = sql::one(
+        client,
+        "-- head
              SELECT size, root
              FROM log_head",
-            &[],
-        )
-        .await?;
+        &[],
+    )
+    .await?;
     TreeHead::from_row(&row)
 }
 
 /// The leaf hashes of the entries `from..to`.
 pub async fn leaves(client: &impl GenericClient, from: u64, to: u64) -> Result<Vec<Hash>, StoreError> {
-    let rows = sql::all(client, "-- leaves
+    let rows = sql::all(
+        client,
+        "-- leaves
              SELECT leaf
              FROM entries
              WHERE idx >= $1 AND idx < $2
              ORDER BY idx",
-            &[/* from */ &number(from), /* to */ &number(to)],
-        )
-        .await?;
+        &[/* from */ &number(from), /* to */ &number(to)],
+    )
+    .await?;
     if rows.len() as u64 != to.saturating_sub(from) {
         return Err(damaged(format!("entries between {from} and {to} are missing")));
     }
@@ -70,39 +78,52 @@ pub async fn tile(client: &impl GenericClient, id: TileId, width: u16) -> Result
 }
 
 async fn full_tile(client: &impl GenericClient, id: TileId) -> Result<Vec<Hash>, StoreError> {
-    let row = sql::optional(client, "-- full_tile
+    let row = sql::optional(
+        client,
+        "-- full_tile
              SELECT data
              FROM tiles
              WHERE level = $1 AND n = $2",
-            &[/* level */ &i16::from(id.level), /* n */ &number(id.n)],
-        )
-        .await?;
+        &[/* level */ &i16::from(id.level), /* n */ &number(id.n)],
+    )
+    .await?;
     let row = row.ok_or_else(|| damaged(format!("the tile {id:?} is missing")))?;
     tree::decode_tile(row.try_get(0)?).ok_or_else(|| damaged(format!("the tile {id:?} is not 256 hashes")))
 }
 
-async fn tile_roots(client: &impl GenericClient, level: u8, first: u64, count: u16) -> Result<Vec<Hash>, StoreError> {
-    let rows = sql::all(client, "-- tile_roots
+async fn tile_roots(
+    client: &impl GenericClient,
+    level: u8,
+    first: u64,
+    count: u16,
+) -> Result<Vec<Hash>, StoreError> {
+    let rows = sql::all(
+        client,
+        "-- tile_roots
              SELECT root
              FROM tiles
              WHERE level = $1 AND n >= $2 AND n < $3
              ORDER BY n",
-            &[
-                /* level */ &i16::from(level),
-                /* first */ &number(first),
-                /* end */ &number(first + u64::from(count)),
-            ],
-        )
-        .await?;
+        &[
+            /* level */ &i16::from(level),
+            /* first */ &number(first),
+            /* end */ &number(first + u64::from(count)),
+        ],
+    )
+    .await?;
     if rows.len() != usize::from(count) {
-        return Err(damaged(format!("tiles of level {level} from {first} on are missing")));
+        return Err(damaged(format!(
+            "tiles of level {level} from {first} on are missing"
+        )));
     }
     rows.iter().map(|row| hash(row, 0)).collect()
 }
 
 async fn tiles(client: &impl GenericClient, wanted: Vec<(TileId, u16)>) -> Result<Tiles, StoreError> {
     let fetched = try_join_all(
-        wanted.into_iter().map(|(id, width)| async move { Ok::<_, StoreError>((id, tile(client, id, width).await?)) }),
+        wanted
+            .into_iter()
+            .map(|(id, width)| async move { Ok::<_, StoreError>((id, tile(client, id, width).await?)) }),
     );
     Ok(fetched.await?.into_iter().collect::<BTreeMap<_, _>>())
 }
@@ -114,16 +135,28 @@ pub async fn root(client: &impl GenericClient, size: u64) -> Result<Hash, StoreE
 }
 
 /// The inclusion proof of an entry in the tree of `size` entries, or `None` where it has no such entry.
-pub async fn inclusion(client: &impl GenericClient, index: u64, size: u64) -> Result<Option<Vec<Hash>>, StoreError> {
-    let Ok(wanted) = tiles_for_inclusion(index, size) else { return Ok(None) };
+pub async fn inclusion(
+    client: &impl GenericClient,
+    index: u64,
+    size: u64,
+) -> Result<Option<Vec<Hash>>, StoreError> {
+    let Ok(wanted) = tiles_for_inclusion(index, size) else {
+        return Ok(None);
+    };
     let tiles = tiles(client, wanted).await?;
     let proof = tree::inclusion_proof(index, size, &tiles).map_err(|error| damaged(error.to_string()))?;
     Ok(Some(proof))
 }
 
 /// The consistency proof between two sizes, or `None` where the old one is the larger.
-pub async fn consistency(client: &impl GenericClient, old: u64, new: u64) -> Result<Option<Vec<Hash>>, StoreError> {
-    let Ok(wanted) = tiles_for_consistency(old, new) else { return Ok(None) };
+pub async fn consistency(
+    client: &impl GenericClient,
+    old: u64,
+    new: u64,
+) -> Result<Option<Vec<Hash>>, StoreError> {
+    let Ok(wanted) = tiles_for_consistency(old, new) else {
+        return Ok(None);
+    };
     let tiles = tiles(client, wanted).await?;
     let proof = tree::consistency_proof(old, new, &tiles).map_err(|error| damaged(error.to_string()))?;
     Ok(Some(proof))
@@ -136,11 +169,21 @@ pub async fn right_edge(client: &impl GenericClient, size: u64) -> Result<RightE
     while nodes_at(level, size) > 0 {
         let nodes = nodes_at(level, size);
         let width = u16::try_from(nodes % u64::from(TILE_WIDTH)).unwrap_or_default();
-        wanted.push((TileId { level, n: nodes / u64::from(TILE_WIDTH) }, width));
+        wanted.push((
+            TileId {
+                level,
+                n: nodes / u64::from(TILE_WIDTH),
+            },
+            width,
+        ));
         level += 1;
     }
     let levels = wanted.into_iter().map(|(id, width)| async move {
-        if width == 0 { Ok(Vec::new()) } else { tile(client, id, width).await }
+        if width == 0 {
+            Ok(Vec::new())
+        } else {
+            tile(client, id, width).await
+        }
     });
     let levels = try_join_all(levels).await?;
     RightEdge::from_levels(size, levels).map_err(|error| damaged(error.to_string()))
@@ -148,14 +191,16 @@ pub async fn right_edge(client: &impl GenericClient, size: u64) -> Result<RightE
 
 /// The events of the entries `from..to`, for an entry bundle.
 pub async fn events(client: &impl GenericClient, from: u64, to: u64) -> Result<Vec<String>, StoreError> {
-    let rows = sql::all(client, "-- events
+    let rows = sql::all(
+        client,
+        "-- events
              SELECT event
              FROM entries
              WHERE idx >= $1 AND idx < $2
              ORDER BY idx",
-            &[/* from */ &number(from), /* to */ &number(to)],
-        )
-        .await?;
+        &[/* from */ &number(from), /* to */ &number(to)],
+    )
+    .await?;
     if rows.len() as u64 != to.saturating_sub(from) {
         return Err(damaged(format!("entries between {from} and {to} are missing")));
     }

@@ -13,7 +13,8 @@ const LOCK: i64 = 0x64_61_79_62_6f_6f_6b;
 
 /// The newest schema version that this program knows.
 pub fn newest() -> i32 {
-    embedded::migrations::runner().get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0).try_into().unwrap_or(i32::MAX)
+    let runner = embedded::migrations::runner();
+    runner.get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0)
 }
 
 /// Brings the schema up to date and answers with its version. Safe to run from several processes at once.
@@ -27,11 +28,15 @@ pub async fn migrate(config: &Config) -> Result<i32, StoreError> {
 }
 
 /// Refuses a schema older than this program needs. A newer one only ever adds.
-pub async fn check_schema(client: &Client) -> Result<(), StoreError> {
+pub(crate) async fn check_schema(client: &Client) -> Result<(), StoreError> {
     let (found, needed) = (version(client).await?, newest());
     if found < needed {
         let remedy = "run `daybook migrate`";
-        return Err(StoreError::Schema { found, needed, remedy });
+        return Err(StoreError::Schema {
+            found,
+            needed,
+            remedy,
+        });
     }
     Ok(())
 }

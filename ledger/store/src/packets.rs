@@ -1,7 +1,7 @@
 //! What is known of the packets that lie beside the database.
 
-use deadpool_postgres::Pool;
 use daybook_core::Hash;
+use deadpool_postgres::Pool;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -94,5 +94,11 @@ fn packet(row: &Row) -> Result<Packet, StoreError> {
         "result" => PacketKind::Result,
         _ => return Err(StoreError::Unreadable("a kind of packet")),
     };
-    Ok(Packet { id: row.try_get(0)?, sha256: hash(row, 1)?, size: size(row, 2)?, kind, owner: row.try_get(4)? })
+    Ok(Packet {
+        id: row.try_get(0)?,
+        sha256: hash(row, 1)?,
+        size: size(row, 2)?,
+        kind,
+        owner: row.try_get(4)?,
+    })
 }

@@ -20,8 +20,14 @@ pub(crate) async fn in_force(client: &impl GenericClient) -> Result<Table, Store
         &[],
     )
     .await?;
-    let Some(row) = row else { return Ok(Table::v1()) };
+    let Some(row) = row else {
+        return Ok(Table::v1().clone());
+    };
     let event = Event::parse(row.try_get(0)?).map_err(|error| damaged(error.to_string()))?;
-    let table = event.claims().data.get("table").ok_or_else(|| damaged("a `policy-adopted` without a table"))?;
+    let table = event
+        .claims()
+        .data
+        .get("table")
+        .ok_or_else(|| damaged("a `policy-adopted` without a table"))?;
     Table::from_value(table).map_err(|_| StoreError::Unreadable("a rule table"))
 }

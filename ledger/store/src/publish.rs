@@ -4,7 +4,6 @@
 //! is fixed: read the committed head, check that it continues what was published last, sign, raise the guard with fsync,
 //! commit the checkpoint, and only then let it out. Ed25519 is deterministic: two instances at one size sign one note.
 
-use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,8 +48,13 @@ impl Published {
 
     /// Waits until a checkpoint covers `size` entries. Ends with `None` when the hub shuts down.
     pub async fn covering(&mut self, size: u64) -> Option<Released> {
-        let covers = |latest: &Option<Released>| latest.as_ref().is_some_and(|latest| latest.head.size >= size);
-        self.0.wait_for(covers).await.ok().and_then(|latest| latest.clone())
+        let covers =
+            |latest: &Option<Released>| latest.as_ref().is_some_and(|latest| latest.head.size >= size);
+        self.0
+            .wait_for(covers)
+            .await
+            .ok()
+            .and_then(|latest| latest.clone())
     }
 }
 
@@ -77,6 +81,8 @@ pub(crate) struct Publisher {
     guard: Guard,
     server: Server,
     health: Health,
+    /// Also moved by this loop, for the sake of what other instances append.
+    head: watch::Sender<TreeHead>,
     released: watch::Sender<Option<Released>>,
 }
 
@@ -88,18 +94,39 @@ pub(crate) struct Start {
     pub(crate) guard: Guard,
     pub(crate) server: Server,
     pub(crate) health: Health,
+    pub(crate) head: watch::Sender<TreeHead>,
 }
 
 impl Publisher {
     pub(crate) fn new(start: Start) -> (Self, Published) {
         let (released, published) = watch::channel(None);
-        let Start { pool, signer, origin, guard, server, health } = start;
-        (Self { pool, signer, origin, guard, server, health, released }, Published(published))
+        let Start {
+            pool,
+            signer,
+            origin,
+            guard,
+            server,
+            health,
+            head,
+        } = start;
+        (
+            Self {
+                pool,
+                signer,
+                origin,
+                guard,
+                server,
+                health,
+                head,
+                released,
+            },
+            Published(published),
+        )
     }
 
     /// Publishes whatever was committed and lets out what other instances have published, until told to stop; then once
     /// more, so that everything acknowledged is covered.
-    pub(crate) async fn run(mut self, mut head: watch::Receiver<TreeHead>, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut tick = tokio::time::interval(INTERVAL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -112,7 +139,6 @@ impl Publisher {
                 _ = tick.tick() => {}
                 () = stop.cancelled() => {}
             }
-            head.mark_unchanged();
         }
     }
 
@@ -127,11 +153,22 @@ impl Publisher {
                 self.health.stop(reason);
             }
             Err(PublishError::Guard(error)) => {
-                error!(error = &error as &dyn std::error::Error, "The guard cannot be kept; nothing more is published");
-                self.health.stop(format!("{error}: {}", error.source().map(ToString::to_string).unwrap_or_default()));
+                error!(
+                    error = &error as &dyn std::error::Error,
+                    "The guard cannot be kept; nothing more is published"
+                );
+                self.health.stop(format!(
+                    "{error}: {}",
+                    std::error::Error::source(&error)
+                        .map(ToString::to_string)
+                        .unwrap_or_default()
+                ));
             }
             Err(error) => {
-                warn!(error = &error as &dyn std::error::Error, "Publishing failed; trying again");
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "Publishing failed; trying again"
+                );
             }
         }
     }
@@ -139,6 +176,13 @@ impl Publisher {
     async fn publish(&mut self) -> Result<(), PublishError> {
         let mut client = self.pool.get().await?;
         let head = committed_head(&mut client).await?;
+        self.head.send_if_modified(|old| {
+            let has_grown = head.size > old.size;
+            if has_grown {
+                *old = head;
+            }
+            has_grown
+        });
         let tx = client.transaction().await?;
         let last = lock_publication(&tx).await?;
         let released = if head.size > last.size {
@@ -150,7 +194,10 @@ impl Publisher {
             insert_checkpoint(&tx, head, &note).await?;
             tx.commit().await?;
             debug!(size = head.size, "Published a checkpoint");
-            Some(Released { head, note: note.into() })
+            Some(Released {
+                head,
+                note: note.into(),
+            })
         } else {
             let released = latest(&tx).await?;
             tx.rollback().await?;
@@ -214,7 +261,10 @@ async fn lock_publication(tx: &Transaction<'_>) -> Result<TreeHead, StoreError> 
 async fn continues(tx: &Transaction<'_>, last: TreeHead, head: TreeHead) -> Result<(), StoreError> {
     for (what, stated) in [("published", last), ("committed", head)] {
         if stated.size > 0 && log::root(tx, stated.size).await? != stated.root {
-            return Err(damaged(format!("its first {} entries do not give the root that was {what}", stated.size)));
+            return Err(damaged(format!(
+                "its first {} entries do not give the root that was {what}",
+                stated.size
+            )));
         }
     }
     Ok(())
@@ -226,7 +276,11 @@ async fn insert_checkpoint(tx: &Transaction<'_>, head: TreeHead, note: &str) -> 
         "-- insert_checkpoint
          INSERT INTO checkpoints (size, root, note)
          VALUES ($1, $2, $3)",
-        &[/* size */ &number(head.size), /* root */ &head.root.as_ref(), /* note */ &note],
+        &[
+            /* size */ &number(head.size),
+            /* root */ &head.root.as_ref(),
+            /* note */ &note,
+        ],
     )
     .await?;
     sql::execute(
@@ -234,7 +288,10 @@ async fn insert_checkpoint(tx: &Transaction<'_>, head: TreeHead, note: &str) -> 
         "-- move_publication
          UPDATE publication
          SET size = $1, root = $2",
-        &[/* size */ &number(head.size), /* root */ &head.root.as_ref()],
+        &[
+            /* size */ &number(head.size),
+            /* root */ &head.root.as_ref(),
+        ],
     )
     .await?;
     Ok(())
@@ -252,5 +309,11 @@ pub(crate) async fn latest(client: &impl GenericClient) -> Result<Option<Release
         &[],
     )
     .await?;
-    row.map(|row| Ok(Released { head: TreeHead::from_row(&row)?, note: row.try_get::<_, String>(2)?.into() })).transpose()
+    row.map(|row| {
+        Ok(Released {
+            head: TreeHead::from_row(&row)?,
+            note: row.try_get::<_, String>(2)?.into(),
+        })
+    })
+    .transpose()
 }

@@ -165,6 +165,9 @@ impl Reader {
 }
 
 fn public_key(bytes: &[u8]) -> Result<PublicKey, StoreError> {
-    let key = bytes.try_into().ok().and_then(|bytes| PublicKey::from_bytes(bytes).ok());
+    let key = bytes
+        .try_into()
+        .ok()
+        .and_then(|bytes| PublicKey::from_bytes(bytes).ok());
     key.ok_or(StoreError::Unreadable("a public key"))
 }

@@ -8,7 +8,11 @@ use tokio_postgres::{Error, Row};
 pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// All rows.
-pub(crate) async fn all(client: &impl GenericClient, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Error> {
+pub(crate) async fn all(
+    client: &impl GenericClient,
+    sql: &str,
+    params: Params<'_>,
+) -> Result<Vec<Row>, Error> {
     let statement = client.prepare_cached(sql).await?;
     client.query(&statement, params).await
 }
@@ -30,7 +34,11 @@ pub(crate) async fn optional(
 }
 
 /// The number of rows that changed.
-pub(crate) async fn execute(client: &impl GenericClient, sql: &str, params: Params<'_>) -> Result<u64, Error> {
+pub(crate) async fn execute(
+    client: &impl GenericClient,
+    sql: &str,
+    params: Params<'_>,
+) -> Result<u64, Error> {
     let statement = client.prepare_cached(sql).await?;
     client.execute(&statement, params).await
 }

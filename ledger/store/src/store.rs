@@ -80,7 +80,14 @@ struct Loops {
 impl Store {
     /// Opens a log after all checks of the start, and begins to take events.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
-        let Options { config, origin, signer, guard_path, trust_database, require_durability } = options;
+        let Options {
+            config,
+            origin,
+            signer,
+            guard_path,
+            trust_database,
+            require_durability,
+        } = options;
         let writers = connect::writer_pool(&config)?;
         let client = writers.get().await?;
         migrate::check_schema(&client).await?;
@@ -90,7 +97,11 @@ impl Store {
         let found = identity::read(&client).await?;
         if found.origin != origin || found.log_key != *signer.verifier() {
             let expected = signer.verifier().to_string();
-            return Err(StoreError::OtherLog { found: found.log_key.to_string(), expected }.into());
+            return Err(StoreError::OtherLog {
+                found: found.log_key.to_string(),
+                expected,
+            }
+            .into());
         }
         let server = Server::read(&client).await?;
         let guard = Guard::open(&guard_path)?;
@@ -98,36 +109,48 @@ impl Store {
         drop(client);
 
         let health = Health::default();
-        let (head, head_seen) = watch::channel(TreeHead { size: 0, root: daybook_core::Hash::empty_root() });
+        let (head, head_seen) = watch::channel(TreeHead {
+            size: 0,
+            root: daybook_core::Hash::empty_root(),
+        });
         let sequencer = Sequencer::load(append::Start {
             origin: origin.clone(),
             pool: writers.clone(),
             server: server.clone(),
             health: health.clone(),
-            head,
+            head: head.clone(),
         })
         .await?;
-        let (publisher, published) = Publisher::new(publish::Start {
+        let (publishing, published) = Publisher::new(publish::Start {
             pool: writers.clone(),
             signer,
             origin,
             guard,
             server,
             health: health.clone(),
+            head,
         });
         let reader = Reader::new(connect::reader_pool(&config)?);
         let (queue, waiting) = mpsc::channel(MAX_WAITING);
         let (stop_publishing, hard_stop) = (CancellationToken::new(), CancellationToken::new());
         let loops = Loops {
             sequencer: tokio::spawn(sequencer.run(waiting, hard_stop.clone())),
-            publisher: tokio::spawn(publisher.run(head_seen.clone(), stop_publishing.clone())),
+            publisher: tokio::spawn(publishing.run(stop_publishing.clone())),
             stop_publishing,
             hard_stop,
         };
         let appender = Appender::new(queue, reader.clone(), published.clone());
         info!(size = head_seen.borrow().size, "Opened the log");
         let packets = Packets::new(writers);
-        Ok(Self { appender, reader, packets, published, health, head: head_seen, loops })
+        Ok(Self {
+            appender,
+            reader,
+            packets,
+            published,
+            health,
+            head: head_seen,
+            loops,
+        })
     }
 
     /// Appends what waits, publishes it, and ends. Every clone of the appender must have been dropped.
@@ -156,26 +179,48 @@ async fn check_guard(
 ) -> Result<(), OpenError> {
     let head = log::head(client).await?;
     let Some((mark, released)) = guard.mark().zip(guard.released()) else {
-        let published = publish::latest(client).await?.map_or(0, |latest| latest.head.size);
+        let published = publish::latest(client)
+            .await?
+            .map_or(0, |latest| latest.head.size);
         return if published == 0 || trust_database {
             Ok(())
         } else {
-            Err(GuardError::Missing { path: guard.path().to_owned(), size: published }.into())
+            Err(GuardError::Missing {
+                path: guard.path().to_owned(),
+                size: published,
+            }
+            .into())
         };
     };
     if mark.origin != origin {
         let (path, found, expected) = (guard.path().to_owned(), mark.origin.clone(), origin.to_owned());
-        return Err(GuardError::OtherLog { path, found, expected }.into());
+        return Err(GuardError::OtherLog {
+            path,
+            found,
+            expected,
+        }
+        .into());
     }
     if head.size < released.size {
-        return Err(GuardError::Older { found: head.size, released: released.size }.into());
+        return Err(GuardError::Older {
+            found: head.size,
+            released: released.size,
+        }
+        .into());
     }
     if log::root(client, released.size).await? != released.root {
         return Err(GuardError::Fork(released.size).into());
     }
-    let before = Server { system_identifier: mark.system_identifier.clone(), timeline: mark.timeline };
+    let before = Server {
+        system_identifier: mark.system_identifier.clone(),
+        timeline: mark.timeline,
+    };
     if before != *server && !trust_database {
-        return Err(GuardError::OtherServer { before: before.to_string(), now: server.to_string() }.into());
+        return Err(GuardError::OtherServer {
+            before: before.to_string(),
+            now: server.to_string(),
+        }
+        .into());
     }
     Ok(())
 }

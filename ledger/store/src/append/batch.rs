@@ -31,7 +31,9 @@ impl Needs {
             needs.authors.push(claims.iss.to_string());
             needs.jtis.push(claims.jti);
             needs.streams.extend(reads(table, event));
-            needs.streams.extend([claims.sub.clone(), claims.iss.home(), Stream::Federation]);
+            needs
+                .streams
+                .extend([claims.sub.clone(), claims.iss.home(), Stream::Federation]);
             // An event whose keys cannot be read is refused by the constitution; until then it needs none.
             let new = constitution::registrations(event).unwrap_or_default();
             needs.kids.extend(new.iter().map(|new| new.kid));
@@ -130,7 +132,11 @@ fn judge_one(
     let leaf = *event.leaf();
     if let Some(index) = known.indexes.get(&leaf) {
         // Whatever has happened since, these bytes are in the log. Openings are not taken a second time.
-        return Ok(Receipt { index: *index, leaf, is_repeat: true });
+        return Ok(Receipt {
+            index: *index,
+            leaf,
+            is_repeat: true,
+        });
     }
     if known.jtis.contains(&(claims.iss.clone(), claims.jti)) {
         return Err(AppendError::Conflict(claims.iss.clone()));
@@ -149,6 +155,15 @@ fn judge_one(
     judged.changed.extend(verdict.states.keys().cloned());
     known.states.extend(verdict.states);
     let registrations = verdict.registrations;
-    judged.accepted.push(Accepted { index, event: event.clone(), openings, registrations });
-    Ok(Receipt { index, leaf, is_repeat: false })
+    judged.accepted.push(Accepted {
+        index,
+        event: event.clone(),
+        openings,
+        registrations,
+    });
+    Ok(Receipt {
+        index,
+        leaf,
+        is_repeat: false,
+    })
 }

@@ -41,7 +41,13 @@ pub struct Appender {
 impl Appender {
     pub(crate) fn new(queue: mpsc::Sender<Waiting>, reader: Reader, published: Published) -> Self {
         let bytes = Arc::new(Semaphore::new(MAX_WAITING_BYTES));
-        Self { queue, bytes, keys: Arc::default(), reader, published }
+        Self {
+            queue,
+            bytes,
+            keys: Arc::default(),
+            reader,
+            published,
+        }
     }
 
     /// Appends an event and answers once it is committed, or with why it is not.
@@ -50,9 +56,17 @@ impl Appender {
     pub async fn append(&self, candidate: Candidate, now: i64) -> Result<Receipt, AppendError> {
         self.check(&candidate.event, now).await?;
         let size = u32::try_from(candidate.bytes()).map_err(|_| AppendError::Busy)?;
-        let bytes = self.bytes.clone().try_acquire_many_owned(size).map_err(|_| AppendError::Busy)?;
+        let bytes = self
+            .bytes
+            .clone()
+            .try_acquire_many_owned(size)
+            .map_err(|_| AppendError::Busy)?;
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { candidate, answer, _bytes: bytes };
+        let waiting = Waiting {
+            candidate,
+            answer,
+            _bytes: bytes,
+        };
         self.queue.try_send(waiting).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => AppendError::Busy,
             mpsc::error::TrySendError::Closed(_) => AppendError::Stopped("it is shutting down".to_owned()),
@@ -89,7 +103,10 @@ impl Appender {
         }
         // The event is signed: its author has been shown another tree, or a forged one.
         let (actor, size) = (event.claims().iss.to_string(), seen.size);
-        error!(actor, size, "{actor} has seen a tree of size {size} that this hub did not publish");
+        error!(
+            actor,
+            size, "{actor} has seen a tree of size {size} that this hub did not publish"
+        );
         Err(AppendError::SeenUnknown(seen.size))
     }
 
@@ -103,12 +120,18 @@ impl Appender {
             return Ok(key);
         }
         // The events that found a home carry the key that signs them.
-        let own = constitution::registrations(event)?.into_iter().find(|new| new.kid == kid);
+        let own = constitution::registrations(event)?
+            .into_iter()
+            .find(|new| new.kid == kid);
         own.map(|new| new.key).ok_or(AppendError::UnknownKey(kid))
     }
 
     fn cached(&self, kid: &Hash) -> Option<PublicKey> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner).get(kid).cloned()
+        self.keys
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(kid)
+            .cloned()
     }
 
     fn cache(&self, kid: Hash, key: PublicKey) {

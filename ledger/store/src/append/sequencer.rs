@@ -4,8 +4,8 @@
 //! orders their transactions, and each reads on from its own size when another has moved it.
 
 use daybook_core::tree::RightEdge;
-use deadpool_postgres::{Object, Pool};
 use daybook_rules::Table;
+use deadpool_postgres::{Object, Pool};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
@@ -44,11 +44,19 @@ impl Sequencer {
         let head = log::head(&client).await?;
         let edge = log::right_edge(&client, head.size).await?;
         if edge.root() != head.root {
-            return Err(damaged(format!("the entries up to {} do not give the root of the head", head.size)));
+            return Err(damaged(format!(
+                "the entries up to {} do not give the root of the head",
+                head.size
+            )));
         }
         let table = policy::in_force(&client).await?;
         start.head.send_replace(head);
-        Ok(Self { start, session: None, edge, table })
+        Ok(Self {
+            start,
+            session: None,
+            edge,
+            table,
+        })
     }
 
     /// Takes what waits until the queue is closed and empty, or the log turns out to be damaged.
@@ -85,7 +93,10 @@ impl Sequencer {
                 Err(error) => {
                     // Whether it committed is unknown. The next attempt takes the lock, which waits for the old
                     // session to end, and finds each event by its leaf hash if it is there.
-                    warn!(error = &error as &dyn std::error::Error, "A transaction failed; trying again");
+                    warn!(
+                        error = &error as &dyn std::error::Error,
+                        "A transaction failed; trying again"
+                    );
                     self.start.health.pause().await;
                 }
             }
@@ -111,35 +122,68 @@ impl Sequencer {
         let candidates: Vec<&Candidate> = waiting.iter().map(|next| &next.candidate).collect();
         let needs = Needs::of(&self.table, candidates.iter().map(|candidate| &candidate.event));
         let mut known = write::load(&tx, &needs).await?;
-        let judged = judge_all(&self.start.origin, &self.table, head.size, &mut known, &candidates);
+        let judged = judge_all(
+            &self.start.origin,
+            &self.table,
+            head.size,
+            &mut known,
+            &candidates,
+        );
         let mut edge = self.edge.clone();
         if judged.accepted.is_empty() {
             tx.rollback().await?;
             return Ok((session, judged, edge));
         }
-        let tiles: Vec<_> = judged.accepted.iter().flat_map(|new| edge.append(*new.event.leaf())).collect();
-        let new = TreeHead { size: edge.size(), root: edge.root() };
+        let tiles: Vec<_> = judged
+            .accepted
+            .iter()
+            .flat_map(|new| edge.append(*new.event.leaf()))
+            .collect();
+        let new = TreeHead {
+            size: edge.size(),
+            root: edge.root(),
+        };
         write::store(&tx, &judged, &known, &tiles, head, new).await?;
         tx.commit().await?;
-        debug!(size = new.size, appended = judged.accepted.len(), "Appended a batch");
+        debug!(
+            size = new.size,
+            appended = judged.accepted.len(),
+            "Appended a batch"
+        );
         Ok((session, judged, edge))
     }
 
     /// Reads on to a head that another instance has moved, or stops where it does not continue ours.
-    async fn follow(&mut self, tx: &deadpool_postgres::Transaction<'_>, head: TreeHead) -> Result<(), StoreError> {
-        let ours = TreeHead { size: self.edge.size(), root: self.edge.root() };
+    async fn follow(
+        &mut self,
+        tx: &deadpool_postgres::Transaction<'_>,
+        head: TreeHead,
+    ) -> Result<(), StoreError> {
+        let ours = TreeHead {
+            size: self.edge.size(),
+            root: self.edge.root(),
+        };
         if head == ours {
             return Ok(());
         }
         if head.size < ours.size {
-            return Err(damaged(format!("it held {} entries and now holds {}", ours.size, head.size)));
+            return Err(damaged(format!(
+                "it held {} entries and now holds {}",
+                ours.size, head.size
+            )));
         }
         if log::root(tx, ours.size).await? != ours.root {
-            return Err(damaged(format!("its first {} entries are not those that were there", ours.size)));
+            return Err(damaged(format!(
+                "its first {} entries are not those that were there",
+                ours.size
+            )));
         }
         let edge = log::right_edge(tx, head.size).await?;
         if edge.root() != head.root {
-            return Err(damaged(format!("its {} entries do not give the root of its head", head.size)));
+            return Err(damaged(format!(
+                "its {} entries do not give the root of its head",
+                head.size
+            )));
         }
         self.edge = edge;
         self.table = policy::in_force(tx).await?;
@@ -147,7 +191,10 @@ impl Sequencer {
     }
 
     async fn deliver(&mut self, judged: Judged, edge: RightEdge, waiting: &mut Vec<Waiting>) {
-        let head = TreeHead { size: edge.size(), root: edge.root() };
+        let head = TreeHead {
+            size: edge.size(),
+            root: edge.root(),
+        };
         self.edge = edge;
         if judged.adopts {
             self.adopt().await;
@@ -156,7 +203,13 @@ impl Sequencer {
             // Nobody listens any more: the caller will ask again with the same bytes.
             drop(next.answer.send(answer));
         }
-        self.start.head.send_if_modified(|old| std::mem::replace(old, head) != head);
+        self.start.head.send_if_modified(|old| {
+            let has_grown = head.size > old.size;
+            if has_grown {
+                *old = head;
+            }
+            has_grown
+        });
     }
 
     /// Takes up the table that was adopted just now. A failure here is met again by the next attempt's own reading.

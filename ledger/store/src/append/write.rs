@@ -6,17 +6,17 @@ use daybook_core::constitution::State;
 use daybook_core::event::Event;
 use daybook_core::id::{Actor, Stream};
 use daybook_core::tree::FullTile;
+use deadpool_postgres::Transaction;
 use futures::try_join;
 use serde_json::Value;
-use deadpool_postgres::Transaction;
 use uuid::Uuid;
 
 use super::batch::{Judged, Known, Needs};
 use crate::StoreError;
 use crate::error::damaged;
 use crate::log::TreeHead;
-use crate::sql;
 use crate::row::{hash, number, parsed, size};
+use crate::sql;
 
 /// Takes the lock of the head. The first statement of the transaction: nothing is read before it.
 pub(super) async fn lock_head(tx: &Transaction<'_>) -> Result<TreeHead, StoreError> {
@@ -57,14 +57,18 @@ pub(super) async fn load(tx: &Transaction<'_>, needs: &Needs) -> Result<Known, S
 
 async fn load_indexes(tx: &Transaction<'_>, leaves: &[Hash]) -> Result<Vec<(Hash, u64)>, StoreError> {
     let leaves: Vec<&[u8]> = leaves.iter().map(Hash::as_ref).collect();
-    let rows = sql::all(tx, "-- load_indexes
+    let rows = sql::all(
+        tx,
+        "-- load_indexes
              SELECT leaf, idx
              FROM entries
              WHERE leaf = ANY ($1)",
-            &[/* leaves */ &leaves],
-        )
-        .await?;
-    rows.iter().map(|row| Ok((hash(row, 0)?, size(row, 1)?))).collect()
+        &[/* leaves */ &leaves],
+    )
+    .await?;
+    rows.iter()
+        .map(|row| Ok((hash(row, 0)?, size(row, 1)?)))
+        .collect()
 }
 
 async fn load_jtis(
@@ -72,15 +76,22 @@ async fn load_jtis(
     authors: &[String],
     jtis: &[Uuid],
 ) -> Result<Vec<(Actor, Uuid)>, StoreError> {
-    let rows = sql::all(tx, "-- load_jtis
+    let rows = sql::all(
+        tx,
+        "-- load_jtis
              SELECT e.iss, e.jti
              FROM unnest($1::text[], $2::uuid[]) AS w (iss, jti)
              JOIN entries AS e ON e.iss = w.iss AND e.jti = w.jti",
-            &[/* authors */ &authors, /* jtis */ &jtis],
-        )
-        .await?;
+        &[/* authors */ &authors, /* jtis */ &jtis],
+    )
+    .await?;
     rows.iter()
-        .map(|row| Ok((parsed(row, 0, "an actor", |text| text.parse().ok())?, row.try_get(1)?)))
+        .map(|row| {
+            Ok((
+                parsed(row, 0, "an actor", |text| text.parse().ok())?,
+                row.try_get(1)?,
+            ))
+        })
         .collect()
 }
 
@@ -88,18 +99,24 @@ type StreamHead = (Stream, Option<(u64, Hash)>, State);
 
 async fn load_heads(tx: &Transaction<'_>, needs: &Needs) -> Result<Vec<StreamHead>, StoreError> {
     let streams: Vec<String> = needs.streams.iter().map(Stream::to_string).collect();
-    let rows = sql::all(tx, "-- load_heads
+    let rows = sql::all(
+        tx,
+        "-- load_heads
              SELECT stream, seq, leaf, state::text
              FROM stream_heads
              WHERE stream = ANY ($1)",
-            &[/* streams */ &streams],
-        )
-        .await?;
+        &[/* streams */ &streams],
+    )
+    .await?;
     rows.iter()
         .map(|row| {
             let stream = parsed(row, 0, "a stream", |text| text.parse().ok())?;
             let seq = size(row, 1)?;
-            let head = if seq == 0 { None } else { Some((seq, hash(row, 2)?)) };
+            let head = if seq == 0 {
+                None
+            } else {
+                Some((seq, hash(row, 2)?))
+            };
             let state = parsed(row, 3, "a state", |text| serde_json::from_str(text).ok())?;
             Ok((stream, head, state))
         })
@@ -111,27 +128,36 @@ async fn load_kids(tx: &Transaction<'_>, kids: &[Hash]) -> Result<Vec<Hash>, Sto
         return Ok(Vec::new());
     }
     let kids: Vec<&[u8]> = kids.iter().map(Hash::as_ref).collect();
-    let rows = sql::all(tx, "-- load_kids
+    let rows = sql::all(
+        tx,
+        "-- load_kids
              SELECT kid
              FROM keys
              WHERE kid = ANY ($1)",
-            &[/* kids */ &kids],
-        )
-        .await?;
+        &[/* kids */ &kids],
+    )
+    .await?;
     rows.iter().map(|row| hash(row, 0)).collect()
 }
 
 async fn load_seen(tx: &Transaction<'_>, needs: &Needs) -> Result<Vec<(Actor, u64)>, StoreError> {
     let actors: Vec<String> = needs.actors.iter().map(Actor::to_string).collect();
-    let rows = sql::all(tx, "-- load_seen
+    let rows = sql::all(
+        tx,
+        "-- load_seen
              SELECT actor, size
              FROM actor_seen
              WHERE actor = ANY ($1)",
-            &[/* actors */ &actors],
-        )
-        .await?;
+        &[/* actors */ &actors],
+    )
+    .await?;
     rows.iter()
-        .map(|row| Ok((parsed(row, 0, "an actor", |text| text.parse().ok())?, size(row, 1)?)))
+        .map(|row| {
+            Ok((
+                parsed(row, 0, "an actor", |text| text.parse().ok())?,
+                size(row, 1)?,
+            ))
+        })
         .collect()
 }
 
@@ -160,9 +186,15 @@ async fn insert_entries(tx: &Transaction<'_>, judged: &Judged) -> Result<(), Sto
     let events: Vec<&Event> = judged.accepted.iter().map(|new| &new.event).collect();
     let indexes: Vec<i64> = judged.accepted.iter().map(|new| number(new.index)).collect();
     let leaves: Vec<&[u8]> = events.iter().map(|event| event.leaf().as_ref()).collect();
-    let streams: Vec<String> = events.iter().map(|event| event.claims().sub.to_string()).collect();
+    let streams: Vec<String> = events
+        .iter()
+        .map(|event| event.claims().sub.to_string())
+        .collect();
     let seqs: Vec<i64> = events.iter().map(|event| number(event.claims().seq)).collect();
-    let authors: Vec<String> = events.iter().map(|event| event.claims().iss.to_string()).collect();
+    let authors: Vec<String> = events
+        .iter()
+        .map(|event| event.claims().iss.to_string())
+        .collect();
     let jtis: Vec<Uuid> = events.iter().map(|event| event.claims().jti).collect();
     let types: Vec<&str> = events.iter().map(|event| event.claims().kind.as_str()).collect();
     let texts: Vec<&str> = events.iter().map(|event| event.as_str()).collect();
@@ -174,13 +206,8 @@ async fn insert_entries(tx: &Transaction<'_>, judged: &Judged) -> Result<(), Sto
          FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::bigint[], $5::text[], $6::uuid[], $7::text[],
              $8::text[])",
         &[
-            /* idx */ &indexes,
-            /* leaf */ &leaves,
-            /* stream */ &streams,
-            /* seq */ &seqs,
-            /* iss */ &authors,
-            /* jti */ &jtis,
-            /* type */ &types,
+            /* idx */ &indexes, /* leaf */ &leaves, /* stream */ &streams,
+            /* seq */ &seqs, /* iss */ &authors, /* jti */ &jtis, /* type */ &types,
             /* event */ &texts,
         ],
     )
@@ -196,11 +223,15 @@ async fn insert_tiles(tx: &Transaction<'_>, tiles: &[FullTile]) -> Result<(), St
     let positions: Vec<i64> = tiles.iter().map(|tile| number(tile.id.n)).collect();
     let roots: Vec<&[u8]> = tiles.iter().map(|tile| tile.root.as_ref()).collect();
     let data: Vec<Vec<u8>> = tiles.iter().map(FullTile::to_bytes).collect();
-    sql::execute(tx, "-- insert_tiles
+    sql::execute(
+        tx,
+        "-- insert_tiles
          INSERT INTO tiles (level, n, root, data)
          SELECT *
          FROM unnest($1::smallint[], $2::bigint[], $3::bytea[], $4::bytea[])",
-        &[/* level */ &levels, /* n */ &positions, /* root */ &roots, /* data */ &data],
+        &[
+            /* level */ &levels, /* n */ &positions, /* root */ &roots, /* data */ &data,
+        ],
     )
     .await?;
     Ok(())
@@ -208,30 +239,43 @@ async fn insert_tiles(tx: &Transaction<'_>, tiles: &[FullTile]) -> Result<(), St
 
 async fn upsert_heads(tx: &Transaction<'_>, judged: &Judged, known: &Known) -> Result<(), StoreError> {
     let changed: Vec<&Stream> = judged.changed.iter().collect();
-    let names: Vec<String> = changed.iter().map(|stream| stream.to_string()).collect();
+    let names: Vec<String> = changed.iter().map(ToString::to_string).collect();
     let heads = changed.iter().map(|stream| known.heads.get(stream));
-    let (seqs, leaves): (Vec<i64>, Vec<Option<&[u8]>>) =
-        heads.map(|head| (head.map_or(0, |head| number(head.0)), head.map(|head| head.1.as_ref()))).unzip();
+    let (seqs, leaves): (Vec<i64>, Vec<Option<&[u8]>>) = heads
+        .map(|head| {
+            (
+                head.map_or(0, |head| number(head.0)),
+                head.map(|head| head.1.as_ref()),
+            )
+        })
+        .unzip();
     let empty = State::new();
     let states: Vec<String> = changed
         .iter()
         .map(|stream| canonical::text(&Value::Object(known.states.get(stream).unwrap_or(&empty).clone())))
         .collect();
-    sql::execute(tx, "-- upsert_heads
+    sql::execute(
+        tx,
+        "-- upsert_heads
          INSERT INTO stream_heads (stream, seq, leaf, state)
          SELECT stream, seq, leaf, state::json
          FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::text[]) AS n (stream, seq, leaf, state)
          ON CONFLICT (stream) DO UPDATE
          SET seq = excluded.seq, leaf = excluded.leaf, state = excluded.state",
-        &[/* stream */ &names, /* seq */ &seqs, /* leaf */ &leaves, /* state */ &states],
+        &[
+            /* stream */ &names, /* seq */ &seqs, /* leaf */ &leaves, /* state */ &states,
+        ],
     )
     .await?;
     Ok(())
 }
 
 async fn insert_keys(tx: &Transaction<'_>, judged: &Judged) -> Result<(), StoreError> {
-    let new: Vec<_> =
-        judged.accepted.iter().flat_map(|new| new.registrations.iter().map(|key| (new.index, key))).collect();
+    let new: Vec<_> = judged
+        .accepted
+        .iter()
+        .flat_map(|new| new.registrations.iter().map(|key| (new.index, key)))
+        .collect();
     if new.is_empty() {
         return Ok(());
     }
@@ -240,11 +284,16 @@ async fn insert_keys(tx: &Transaction<'_>, judged: &Judged) -> Result<(), StoreE
     let uses: Vec<&str> = new.iter().map(|(_, key)| key.usage.as_str()).collect();
     let keys: Vec<&[u8]> = new.iter().map(|(_, key)| key.key.as_bytes().as_slice()).collect();
     let indexes: Vec<i64> = new.iter().map(|(index, _)| number(*index)).collect();
-    sql::execute(tx, "-- insert_keys
+    sql::execute(
+        tx,
+        "-- insert_keys
          INSERT INTO keys (kid, actor, use, x, idx)
          SELECT *
          FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bytea[], $5::bigint[])",
-        &[/* kid */ &kids, /* actor */ &actors, /* use */ &uses, /* x */ &keys, /* idx */ &indexes],
+        &[
+            /* kid */ &kids, /* actor */ &actors, /* use */ &uses, /* x */ &keys,
+            /* idx */ &indexes,
+        ],
     )
     .await?;
     Ok(())
@@ -262,7 +311,9 @@ async fn upsert_seen(tx: &Transaction<'_>, judged: &Judged) -> Result<(), StoreE
         return Ok(());
     }
     let (actors, sizes): (Vec<String>, Vec<i64>) = last.into_iter().unzip();
-    sql::execute(tx, "-- upsert_seen
+    sql::execute(
+        tx,
+        "-- upsert_seen
          INSERT INTO actor_seen (actor, size)
          SELECT *
          FROM unnest($1::text[], $2::bigint[])
@@ -275,31 +326,40 @@ async fn upsert_seen(tx: &Transaction<'_>, judged: &Judged) -> Result<(), StoreE
 }
 
 async fn insert_openings(tx: &Transaction<'_>, judged: &Judged) -> Result<(), StoreError> {
-    let new: Vec<_> =
-        judged.accepted.iter().flat_map(|new| new.openings.iter().map(|opening| (new.index, opening))).collect();
+    let new: Vec<_> = judged
+        .accepted
+        .iter()
+        .flat_map(|new| new.openings.iter().map(|opening| (new.index, opening)))
+        .collect();
     if new.is_empty() {
         return Ok(());
     }
     let indexes: Vec<i64> = new.iter().map(|(index, _)| number(*index)).collect();
-    let digests: Vec<Hash> = new.iter().map(|(_, admitted)| admitted.opening.digest()).collect();
+    let digests: Vec<Hash> = new
+        .iter()
+        .map(|(_, admitted)| admitted.opening.digest())
+        .collect();
     let digests: Vec<&[u8]> = digests.iter().map(Hash::as_ref).collect();
     let names: Vec<&str> = new.iter().map(|(_, admitted)| admitted.opening.name()).collect();
     let classes: Vec<&str> = new.iter().map(|(_, admitted)| admitted.class.as_str()).collect();
-    let texts: Vec<&str> = new.iter().map(|(_, admitted)| admitted.opening.as_str()).collect();
-    let days: Vec<Option<i32>> =
-        new.iter().map(|(_, admitted)| admitted.retain_days.and_then(|days| i32::try_from(days).ok())).collect();
-    sql::execute(tx, "-- insert_openings
+    let texts: Vec<&str> = new
+        .iter()
+        .map(|(_, admitted)| admitted.opening.as_str())
+        .collect();
+    let days: Vec<Option<i32>> = new
+        .iter()
+        .map(|(_, admitted)| admitted.retain_days.and_then(|days| i32::try_from(days).ok()))
+        .collect();
+    sql::execute(
+        tx,
+        "-- insert_openings
          INSERT INTO openings (idx, digest, name, class, opening, retain_until)
          SELECT idx, digest, name, class, opening, now() + make_interval(days => days)
          FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::integer[])
              AS n (idx, digest, name, class, opening, days)",
         &[
-            /* idx */ &indexes,
-            /* digest */ &digests,
-            /* name */ &names,
-            /* class */ &classes,
-            /* opening */ &texts,
-            /* days */ &days,
+            /* idx */ &indexes, /* digest */ &digests, /* name */ &names,
+            /* class */ &classes, /* opening */ &texts, /* days */ &days,
         ],
     )
     .await?;
@@ -307,17 +367,23 @@ async fn insert_openings(tx: &Transaction<'_>, judged: &Judged) -> Result<(), St
 }
 
 async fn move_head(tx: &Transaction<'_>, old: TreeHead, new: TreeHead) -> Result<(), StoreError> {
-    let moved = sql::execute(tx, "-- move_head
+    let moved = sql::execute(
+        tx,
+        "-- move_head
              UPDATE log_head
              SET size = $1, root = $2
              WHERE size = $3 AND root = $4",
-            &[
-                /* new size */ &number(new.size),
-                /* new root */ &new.root.as_ref(),
-                /* old size */ &number(old.size),
-                /* old root */ &old.root.as_ref(),
-            ],
-        )
-        .await?;
-    if moved == 1 { Ok(()) } else { Err(damaged("the head moved while it was locked")) }
+        &[
+            /* new size */ &number(new.size),
+            /* new root */ &new.root.as_ref(),
+            /* old size */ &number(old.size),
+            /* old root */ &old.root.as_ref(),
+        ],
+    )
+    .await?;
+    if moved == 1 {
+        Ok(())
+    } else {
+        Err(damaged("the head moved while it was locked"))
+    }
 }

@@ -133,12 +133,20 @@ impl Reader {
         rows.iter()
             .map(|row| {
                 let class = parsed(row, 1, "a reader class", ReaderClass::parse)?;
-                Ok(StoredOpening { name: row.try_get(0)?, class, opening: row.try_get(2)? })
+                Ok(StoredOpening {
+                    name: row.try_get(0)?,
+                    class,
+                    opening: row.try_get(2)?,
+                })
             })
             .collect()
     }
 }
 
 fn entry(row: &Row) -> Result<Entry, StoreError> {
-    Ok(Entry { index: size(row, 0)?, leaf: hash(row, 1)?, event: row.try_get(2)? })
+    Ok(Entry {
+        index: size(row, 0)?,
+        leaf: hash(row, 1)?,
+        event: row.try_get(2)?,
+    })
 }

@@ -54,11 +54,33 @@ impl Reader {
         .await?;
         rows.iter().map(stream_head).collect()
     }
+
+    /// The jobs to which a packet belongs, as their request or as their results; at most 1,000.
+    pub async fn jobs_of_packet(&self, packet: &str) -> Result<Vec<StreamHead>, StoreError> {
+        let rows = sql::all(
+            &self.client().await?,
+            "-- jobs_of_packet
+             SELECT stream, seq, leaf, state::text
+             FROM stream_heads
+             WHERE stream >= 'job/'
+                 AND stream < 'job0'
+                 AND (state ->> 'packet' = $1 OR state ->> 'results' = $1)
+             LIMIT 1000",
+            &[/* packet */ &packet],
+        )
+        .await?;
+        rows.iter().map(stream_head).collect()
+    }
 }
 
 fn stream_head(row: &Row) -> Result<StreamHead, StoreError> {
     let seq = size(row, 1)?;
     let leaf = if seq == 0 { None } else { Some(hash(row, 2)?) };
     let state = parsed(row, 3, "a state", |text| serde_json::from_str(text).ok())?;
-    Ok(StreamHead { stream: row.try_get(0)?, seq, leaf, state })
+    Ok(StreamHead {
+        stream: row.try_get(0)?,
+        seq,
+        leaf,
+        state,
+    })
 }

@@ -1,0 +1,8 @@
+//! One file for each group of routes. A handler extracts, makes one call, answers.
+
+pub(crate) mod events;
+pub(crate) mod health;
+pub(crate) mod jobs;
+pub(crate) mod log;
+pub(crate) mod packets;
+pub(crate) mod streams;

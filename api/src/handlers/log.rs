@@ -1,0 +1,61 @@
+//! `/log`: the log as other people's tools read it (C2SP tlog-tiles).
+
+use axum::extract::State;
+use axum::http::{HeaderValue, Uri, header};
+use axum::response::{IntoResponse, Response};
+use daybook_core::tree::{Resource, TilePath, encode_tile};
+
+use crate::app::App;
+use crate::problem::{Problem, ProblemKind};
+
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+const BRIEF: HeaderValue = HeaderValue::from_static("public, max-age=1");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+
+/// The newest published checkpoint.
+pub(crate) async fn get_checkpoint(State(app): State<App>) -> Result<Response, Problem> {
+    let released = app.published.latest();
+    let released =
+        released.ok_or_else(|| Problem::new(ProblemKind::NotFound, "Nothing is published yet."))?;
+    let headers = [(header::CONTENT_TYPE, TEXT), (header::CACHE_CONTROL, BRIEF)];
+    Ok((headers, released.note.to_string()).into_response())
+}
+
+/// A copy of the policy by which this log wants to be verified. Verifiers take theirs from elsewhere.
+pub(crate) async fn get_policy(State(app): State<App>) -> Response {
+    let policy = format!(
+        "# A copy. Take the policy that you verify with from somewhere that the hub cannot change.\nlog {}\nquorum none\n",
+        app.log_key
+    );
+    (
+        [(header::CONTENT_TYPE, TEXT), (header::CACHE_CONTROL, BRIEF)],
+        policy,
+    )
+        .into_response()
+}
+
+/// A tile or an entry bundle: what the published checkpoint implies, and nothing beyond.
+pub(crate) async fn get_tile(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+    let path = uri.path().strip_prefix("/log/").unwrap_or_default();
+    let path: TilePath = path
+        .parse()
+        .map_err(|error| Problem::because(ProblemKind::MalformedRequest, &error))?;
+    let size = app.published.latest().map_or(0, |released| released.head.size);
+    if !path.exists_at(size) {
+        return Err(Problem::new(
+            ProblemKind::NotFound,
+            format!("A tree of {size} entries has no such tile."),
+        ));
+    }
+    let id = path.tile();
+    let bytes = match path.resource() {
+        Resource::Hashes(_) => encode_tile(&app.reader.tile(id, path.width()).await?),
+        Resource::Entries(_) => app.reader.bundle(id.n, path.width()).await?,
+    };
+    Ok((
+        [(header::CONTENT_TYPE, BYTES), (header::CACHE_CONTROL, IMMUTABLE)],
+        bytes,
+    )
+        .into_response())
+}

@@ -1,0 +1,84 @@
+//! Who may read which opening.
+
+use daybook_core::event::Event;
+use daybook_core::id::{Actor, Organisation, Stream};
+use daybook_core::sealed::ReaderClass;
+use daybook_store::StoreError;
+use daybook_store::read::Reader;
+use serde_json::Value;
+
+/// Whether somebody may read the openings of a class of an event.
+///
+/// Texts of the class `public` wait for the screen for personal data before everybody may read them. Until the register
+/// publishes them, they are for the parties, the registrar, the editor who screens them, and auditors.
+pub(crate) fn may_read(
+    class: ReaderClass,
+    caller: Option<&Actor>,
+    event: &Event,
+    parties: &[Organisation],
+) -> bool {
+    let Some(caller) = caller else { return false };
+    let organisation = caller.organisation();
+    if organisation == event.claims().iss.organisation() {
+        return true;
+    }
+    let is_party = parties.contains(&organisation);
+    match class {
+        ReaderClass::Public | ReaderClass::PublicFrom => {
+            is_party
+                || matches!(
+                    caller,
+                    Actor::Editor | Actor::Auditor(_) | Actor::Registrar(_) | Actor::Tre(..)
+                )
+        }
+        ReaderClass::Parties => is_party || matches!(caller, Actor::Auditor(_)),
+        ReaderClass::Auditor => matches!(caller, Actor::Auditor(_)),
+        ReaderClass::IssuerOnly => false,
+    }
+}
+
+/// The project and the TREs that an event concerns.
+pub(crate) async fn parties(reader: &Reader, event: &Event) -> Result<Vec<Organisation>, StoreError> {
+    let stream = &event.claims().sub;
+    let mut parties = Vec::new();
+    match stream {
+        Stream::Project(id) | Stream::Register(id) => parties.push(Organisation::Project(*id)),
+        Stream::Tre(tre) => parties.push(Organisation::Tre(tre.clone())),
+        Stream::Approval(tre, ..) => {
+            parties.push(Organisation::Tre(tre.clone()));
+            add_project(&event.claims().data, &mut parties);
+        }
+        Stream::Job(_) | Stream::Submission(_) => {
+            if let Some(head) = reader.stream_head(&stream.to_string()).await? {
+                add_project(&head.state, &mut parties);
+                add_tres(&Value::Object(head.state), &mut parties);
+            }
+        }
+        Stream::Federation | Stream::Log | Stream::Dataset(_) | Stream::Workflow(_) | Stream::Erasure(_) => {}
+    }
+    Ok(parties)
+}
+
+fn add_project(state: &serde_json::Map<String, Value>, parties: &mut Vec<Organisation>) {
+    let id = state.get("project").and_then(Value::as_str);
+    parties.extend(
+        id.and_then(|id| daybook_core::id::random_id(id).ok())
+            .map(Organisation::Project),
+    );
+}
+
+/// Every member `tre` of a state: a job has one, a submission one for each of its jobs.
+fn add_tres(state: &Value, parties: &mut Vec<Organisation>) {
+    match state {
+        Value::Object(members) => {
+            let tre = members
+                .get("tre")
+                .and_then(Value::as_str)
+                .and_then(|tre| tre.parse().ok());
+            parties.extend(tre.map(Organisation::Tre));
+            members.values().for_each(|value| add_tres(value, parties));
+        }
+        Value::Array(items) => items.iter().for_each(|value| add_tres(value, parties)),
+        _ => {}
+    }
+}
