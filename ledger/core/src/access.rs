@@ -182,7 +182,7 @@ mod tests {
         let check = |key: &SecretKey, origin, method, path, now| {
             presented
                 .verify(&key.public(), origin, method, path, now)
-                .map(Clone::clone)
+                .cloned()
         };
         let path = "/v1/packets/x";
         assert_eq!(check(&key, "log.example", "GET", path, 1001), Ok(token().iss));

@@ -1,7 +1,7 @@
 //! Canonical JSON (RFC 8785), narrowed to what an event may hold.
 //!
 //! Narrowed so that every reader in every language sees the same value: integers within ±(2^53 − 1), no floats, no
-//! U+0000, member names of printable ASCII, at most [`MAX_DEPTH`] levels. Bytes that are not their own canonical form
+//! U+0000, no noncharacters (RFC 7493 §2.1), member names of printable ASCII, at most [`MAX_DEPTH`] levels. Bytes that are not their own canonical form
 //! are refused, which also rules out duplicate names, other escapes, spaces and another order of members.
 
 use serde_json::{Map, Value};
@@ -31,6 +31,12 @@ pub enum CanonicalError {
     /// U+0000 in a string, which PostgreSQL and many libraries cannot hold.
     #[error("a string holds U+0000")]
     Nul,
+    /// A code point that I-JSON keeps out, so that a strict reader would refuse what a lax one takes.
+    #[error("a string holds a noncharacter such as U+FFFE (RFC 7493 §2.1)")]
+    Noncharacter,
+    /// Another JSON value where an object must stand.
+    #[error("not a JSON object")]
+    NotObject,
     /// A member's name.
     #[error("the member name {0:?} is not 1 to {MAX_NAME} characters of printable ASCII")]
     Name(String),
@@ -54,11 +60,13 @@ pub fn parse(bytes: &[u8]) -> Result<Value, CanonicalError> {
 pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, CanonicalError> {
     match parse(bytes)? {
         Value::Object(members) => Ok(members),
-        _ => Err(CanonicalError::Syntax),
+        _ => Err(CanonicalError::NotObject),
     }
 }
 
-/// Writes the canonical form. The value must satisfy [`check`], or the result does not read back.
+/// Writes the canonical form.
+///
+/// The value must satisfy [`check`], or the result does not read back, or as another value: RFC 8785 writes 1.0 as 1.
 pub fn text(value: &Value) -> String {
     // Serialising a `Value` into memory fails only for numbers that are no JSON, which a `Value` cannot hold.
     serde_json_canonicalizer::to_string(value).unwrap_or_default()
@@ -80,23 +88,35 @@ pub fn check(value: &Value, depth: usize) -> Result<(), CanonicalError> {
         Value::Object(members) => {
             level(depth)?;
             members.iter().try_for_each(|(name, member)| {
-                let good =
-                    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(|b| (0x20..0x7f).contains(&b));
-                if !good {
-                    return Err(CanonicalError::Name(name.chars().take(MAX_NAME).collect()));
-                }
+                check_name(name)?;
                 check(member, depth + 1)
             })
         }
     }
 }
 
+/// Checks the name of a member.
+pub fn check_name(name: &str) -> Result<(), CanonicalError> {
+    if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(|b| (0x20..0x7f).contains(&b)) {
+        Ok(())
+    } else {
+        Err(CanonicalError::Name(name.chars().take(MAX_NAME).collect()))
+    }
+}
+
 fn check_string(string: &str) -> Result<(), CanonicalError> {
     if string.contains('\0') {
         Err(CanonicalError::Nul)
+    } else if string.chars().any(is_noncharacter) {
+        Err(CanonicalError::Noncharacter)
     } else {
         Ok(())
     }
+}
+
+/// The 66 code points that Unicode keeps for no character: U+FDD0 to U+FDEF and the last two of every plane.
+fn is_noncharacter(c: char) -> bool {
+    ('\u{fdd0}'..='\u{fdef}').contains(&c) || u32::from(c) & 0xfffe == 0xfffe
 }
 
 fn level(depth: usize) -> Result<(), CanonicalError> {
@@ -143,6 +163,9 @@ mod tests {
                 CanonicalError::Number("18446744073709551615".into()),
             ),
             (r#"["\u0000"]"#, CanonicalError::Nul),
+            ("[\"\u{fffe}\"]", CanonicalError::Noncharacter),
+            ("[\"\u{10ffff}\"]", CanonicalError::Noncharacter),
+            ("[\"\u{fdd0}\"]", CanonicalError::Noncharacter),
             (r#"{"é":1}"#, CanonicalError::Name("é".into())),
             (r#"{"":1}"#, CanonicalError::Name(String::new())),
             (r#"["\ud800"]"#, CanonicalError::Syntax),
@@ -152,6 +175,7 @@ mod tests {
             assert_eq!(parse(bytes.as_bytes()), Err(error), "{bytes}");
         }
         assert_eq!(parse(b"\"\xff\""), Err(CanonicalError::Syntax));
+        assert_eq!(parse_object(b"[]"), Err(CanonicalError::NotObject));
     }
 
     #[test]

@@ -124,13 +124,15 @@ pub fn check(origin: &str, event: &Event, facts: &dyn Facts) -> Result<Vec<Regis
             expected: origin.to_owned(),
         });
     }
+    let opens = claims.kind == "log-opened";
     let is_opened = facts.head(&Stream::Federation).is_some();
-    if is_opened == (claims.kind == "log-opened") {
+    if is_opened == opens || (opens && claims.sub != Stream::Federation) {
         return Err(Breach::Opening);
     }
     check_author(event, facts)?;
     check_order(event, facts)?;
     let registrations = registrations(event)?;
+    check_home(event, &registrations)?;
     check_invitation(event, facts)?;
     check_key(event, facts, &registrations)?;
     check_seen(event, facts)?;
@@ -196,7 +198,7 @@ fn check_author(event: &Event, facts: &dyn Facts) -> Result<(), Breach> {
 fn check_order(event: &Event, facts: &dyn Facts) -> Result<(), Breach> {
     let claims = event.claims();
     let head = facts.head(&claims.sub);
-    let (seq, prev) = head.map_or((1, None), |(seq, leaf)| (seq + 1, Some(leaf)));
+    let (seq, prev) = head.map_or((1, None), |(seq, leaf)| (seq.saturating_add(1), Some(leaf)));
     if claims.seq == seq && claims.prev == prev {
         Ok(())
     } else {
@@ -205,6 +207,19 @@ fn check_order(event: &Event, facts: &dyn Facts) -> Result<(), Breach> {
             seq,
             prev,
         })
+    }
+}
+
+/// Keys are registered in the one stream that keeps their actor's keys. Elsewhere a stranger could found a home of its own,
+/// and with it begin any stream that a TRE may write.
+fn check_home(event: &Event, registrations: &[Registration]) -> Result<(), Breach> {
+    let stream = &event.claims().sub;
+    match registrations.iter().find(|new| new.actor.home() != *stream) {
+        Some(new) => Err(Breach::NotYourStream {
+            actor: new.actor.clone(),
+            stream: stream.clone(),
+        }),
+        None => Ok(()),
     }
 }
 

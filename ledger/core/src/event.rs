@@ -10,10 +10,10 @@ use serde_json::Value;
 use thiserror::Error;
 
 pub use self::claims::{Claims, Seen};
-use crate::Hash;
 use crate::id::IdError;
 use crate::jws::{self, Jws, JwsError};
 use crate::key::{KeyError, PublicKey, SecretKey};
+use crate::{Hash, canonical};
 
 /// Bytes of an event.
 pub const MAX_EVENT: usize = 16 * 1024;
@@ -100,7 +100,9 @@ impl Event {
 
     /// Signs some claims. The same claims and key always give the same bytes.
     pub fn sign(claims: &Claims, key: &SecretKey) -> Result<Self, FormError> {
-        Self::parse(&jws::sign(TYP, &Value::Object(claims.to_members()), key))
+        let payload = Value::Object(claims.to_members());
+        canonical::check(&payload, 1).map_err(JwsError::from)?;
+        Self::parse(&jws::sign(TYP, &payload, key))
     }
 
     /// Verifies the author's signature. Whose key it is, and whether at this index, is the constitution's question.

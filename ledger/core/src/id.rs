@@ -26,15 +26,31 @@ pub enum IdError {
     Stream(String),
 }
 
+/// Characters of the longest name, rounded up; no error quotes more.
+const MAX_NAME: usize = 96;
+
+fn cut(text: &str) -> String {
+    text.chars().take(MAX_NAME).collect()
+}
+
+/// The parts of a name; none where it is too long to be one.
+fn parts(text: &str) -> Vec<&str> {
+    if text.len() > MAX_NAME {
+        Vec::new()
+    } else {
+        text.split('/').collect()
+    }
+}
+
 /// Reads a random id in its one spelling.
 pub fn random_id(text: &str) -> Result<Uuid, IdError> {
-    let id = Uuid::try_parse(text).map_err(|_| IdError::Uuid(text.to_owned()))?;
+    let id = Uuid::try_parse(text).map_err(|_| IdError::Uuid(cut(text)))?;
     let canonical =
         id.get_version_num() == 4 && id.get_variant() == Variant::RFC4122 && id.to_string() == text;
     if canonical {
         Ok(id)
     } else {
-        Err(IdError::Uuid(text.to_owned()))
+        Err(IdError::Uuid(cut(text)))
     }
 }
 
@@ -64,7 +80,7 @@ impl FromStr for Slug {
         if good {
             Ok(Self(text.to_owned()))
         } else {
-            Err(IdError::Slug(text.to_owned()))
+            Err(IdError::Slug(cut(text)))
         }
     }
 }
@@ -175,7 +191,7 @@ impl FromStr for Actor {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let parts: Vec<&str> = text.split('/').collect();
+        let parts = parts(text);
         let actor = match parts.as_slice() {
             ["operator"] => Self::Operator,
             ["hub", "clerk"] => Self::Clerk,
@@ -188,7 +204,7 @@ impl FromStr for Actor {
                     "relay" => TreRole::Relay,
                     "runner" => TreRole::Runner,
                     "review" => TreRole::Review,
-                    _ => return Err(IdError::Actor(text.to_owned())),
+                    _ => return Err(IdError::Actor(cut(text))),
                 };
                 Self::Tre(slug.parse()?, role)
             }
@@ -196,7 +212,7 @@ impl FromStr for Actor {
                 project: random_id(project)?,
                 member: random_id(member)?,
             },
-            _ => return Err(IdError::Actor(text.to_owned())),
+            _ => return Err(IdError::Actor(cut(text))),
         };
         Ok(actor)
     }
@@ -331,7 +347,7 @@ impl FromStr for Stream {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let parts: Vec<&str> = text.split('/').collect();
+        let parts = parts(text);
         let stream = match parts.as_slice() {
             ["federation"] => Self::Federation,
             ["log"] => Self::Log,
@@ -344,7 +360,7 @@ impl FromStr for Stream {
                     "project" => Subject::Project,
                     "workflow" => Subject::Workflow,
                     "member" => Subject::Member,
-                    _ => return Err(IdError::Stream(text.to_owned())),
+                    _ => return Err(IdError::Stream(cut(text))),
                 };
                 Self::Approval(tre.parse()?, subject, random_id(id)?)
             }
@@ -352,7 +368,7 @@ impl FromStr for Stream {
             ["job", id] => Self::Job(random_id(id)?),
             ["register", id] => Self::Register(random_id(id)?),
             ["erasure", id] => Self::Erasure(random_id(id)?),
-            _ => return Err(IdError::Stream(text.to_owned())),
+            _ => return Err(IdError::Stream(cut(text))),
         };
         Ok(stream)
     }

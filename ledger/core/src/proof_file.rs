@@ -116,9 +116,6 @@ impl ProofFile {
         let index = index.ok_or(ProofFileError::Index)?;
         let mut path = Vec::new();
         for line in lines {
-            if path.len() == MAX_PATH_LEN {
-                return Err(ProofFileError::TooManyHashes);
-            }
             path.push(Hash::from_base64(line).ok_or(ProofFileError::Hash(path.len() + 1))?);
         }
         let file = Self::new(index, path, Note::parse(checkpoint.as_bytes())?)?;

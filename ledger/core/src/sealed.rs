@@ -74,7 +74,7 @@ pub enum OpeningError {
     /// Too short a salt.
     #[error("the salt is not {SALT_BYTES} bytes in unpadded base64url (22 characters)")]
     Salt,
-    /// Names that SD-JWT keeps for itself.
+    /// Names that SD-JWT keeps for itself, as the field's own or within its value.
     #[error("the name {0:?} is reserved")]
     Name(String),
 }
@@ -95,6 +95,7 @@ impl Opening {
             Value::from(name),
             value,
         ]);
+        canonical::check(&array, 1)?;
         Self::parse(&base64url::encode(canonical::text(&array).as_bytes()))
     }
 
@@ -113,8 +114,13 @@ impl Opening {
         if base64url::decode(&salt).is_none_or(|salt| salt.len() != SALT_BYTES) {
             return Err(OpeningError::Salt);
         }
-        if name.is_empty() || name == "_sd" || name == "..." || name == "_sd_alg" {
+        // Disclosed, the name becomes that of a member, and whatever is reserved in the value would be read as sealed.
+        canonical::check_name(&name)?;
+        if is_reserved(&name) {
             return Err(OpeningError::Name(name));
+        }
+        if let Some(within) = reserved_within(&value) {
+            return Err(OpeningError::Name(within.to_owned()));
         }
         Ok(Self {
             text: text.to_owned(),
@@ -147,6 +153,26 @@ impl Opening {
 /// The digest of an opening in its travelling form (RFC 9901 §4.2.3): SHA-256 over the ASCII of the base64url text.
 pub fn digest(opening: &str) -> Hash {
     Hash::of(opening.as_bytes())
+}
+
+/// Whether SD-JWT keeps a member's name for itself (RFC 9901 §4.1).
+pub(crate) fn is_reserved(name: &str) -> bool {
+    matches!(name, "_sd" | "_sd_alg" | "...")
+}
+
+/// The first reserved name of a member anywhere in a value.
+pub(crate) fn reserved_within(value: &Value) -> Option<&str> {
+    match value {
+        Value::Array(items) => items.iter().find_map(reserved_within),
+        Value::Object(members) => members.iter().find_map(|(name, value)| {
+            if is_reserved(name) {
+                Some(name.as_str())
+            } else {
+                reserved_within(value)
+            }
+        }),
+        _ => None,
+    }
 }
 
 /// The value of `data._sd`: the digests of some openings and of enough decoys, sorted.
@@ -193,6 +219,12 @@ mod tests {
     }
 
     #[test]
+    fn what_rfc_8785_would_write_as_another_value_is_not_sealed() {
+        let outcome = Opening::new([7; 16], "n", serde_json::json!(1.0));
+        assert_eq!(outcome, Err(CanonicalError::Number("1.0".into()).into()));
+    }
+
+    #[test]
     fn equal_values_under_two_salts_do_not_show_that_they_are_equal() {
         let one = Opening::new([1; 16], "n", Value::from(1)).unwrap();
         let two = Opening::new([2; 16], "n", Value::from(1)).unwrap();
@@ -214,6 +246,19 @@ mod tests {
             opening(&format!(r#"["{salt}","_sd",1]"#)),
             Err(OpeningError::Name("_sd".into()))
         );
+        for (value, name) in [(r#"{"_sd":[]}"#, "_sd"), (r#"[{"a":{"...":"x"}}]"#, "...")] {
+            assert_eq!(
+                opening(&format!(r#"["{salt}","n",{value}]"#)),
+                Err(OpeningError::Name(name.into()))
+            );
+        }
+        for name in ["", "é", &"n".repeat(65)] {
+            let cut = name.chars().take(64).collect();
+            assert_eq!(
+                opening(&format!(r#"["{salt}","{name}",1]"#)),
+                Err(CanonicalError::Name(cut).into())
+            );
+        }
         let long = "A".repeat(MAX_OPENING + 1);
         assert_eq!(Opening::parse(&long), Err(OpeningError::TooLong(MAX_OPENING + 1)));
     }

@@ -52,7 +52,7 @@ impl Log {
         let iss: Actor = iss.parse().unwrap();
         Claims {
             aud: ORIGIN.to_owned(),
-            data: data.as_object().cloned().unwrap(),
+            data: serde_json::from_value(data).unwrap(),
             iat: 0,
             seen: iss.is_service().then(|| Seen {
                 root: Hash::of(b""),
@@ -312,6 +312,44 @@ fn services_state_what_they_have_seen_and_never_less() {
             now: 4
         })
     );
+}
+
+#[test]
+fn keys_are_registered_at_home_only() {
+    let mut log = Log::opened();
+    let elsewhere = |actor: &str, stream: &str| {
+        Err(Breach::NotYourStream {
+            actor: actor.parse().unwrap(),
+            stream: stream.parse().unwrap(),
+        })
+    };
+    // A TRE that nobody invited, in a stream that any TRE may begin.
+    for kind in ["job", "dataset"] {
+        let stream = format!("{kind}/{MEMBER}");
+        let joined = json!({"keys": [entry("tre/mercia/root", 9)]});
+        assert_eq!(
+            log.says("tre/mercia/root", &stream, "tre-joined", 9, joined),
+            elsewhere("tre/mercia/root", &stream)
+        );
+    }
+    // A role that a TRE grants to itself.
+    let stream = format!("job/{MEMBER}");
+    let editor = json!({"role": "editor", "keys": [entry("hub/editor", 9)]});
+    assert_eq!(
+        log.says("tre/wessex/relay", &stream, "role-granted", 6, editor),
+        elsewhere("hub/editor", &stream)
+    );
+    // The first event, in the operator's other stream.
+    let mut empty = Log::default();
+    let operator = json!({"operator": [entry("operator", 1)], "clerk": [entry("hub/clerk", 2)]});
+    let outcome = empty.says(
+        "operator",
+        &format!("erasure/{MEMBER}"),
+        "log-opened",
+        1,
+        operator,
+    );
+    assert_eq!(outcome, Err(Breach::Opening));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::FormError;
 use crate::Hash;
 use crate::canonical::MAX_INTEGER;
 use crate::id::{Actor, IdError, Stream, random_id};
+use crate::sealed::{is_reserved, reserved_within};
 
 /// Characters of `aud`, the log's origin.
 const MAX_ORIGIN: usize = 128;
@@ -243,19 +244,8 @@ fn check_data(data: &Map<String, Value>) -> Result<(), FormError> {
     }
     data.iter().try_for_each(|(name, value)| match name.as_str() {
         "_sd" => Ok(()),
-        "_sd_alg" | "..." => Err(FormError::Reserved(name.clone())),
-        _ => check_nested(value),
+        other if is_reserved(other) => Err(FormError::Reserved(name.clone())),
+        // Below the top of `data` nothing is sealed, so that a reader needs to look in one place only.
+        _ => reserved_within(value).map_or(Ok(()), |name| Err(FormError::Reserved(name.to_owned()))),
     })
-}
-
-/// Below the top of `data` nothing is sealed, so that a reader needs to look in one place only.
-fn check_nested(value: &Value) -> Result<(), FormError> {
-    match value {
-        Value::Array(items) => items.iter().try_for_each(check_nested),
-        Value::Object(members) => members.iter().try_for_each(|(name, value)| match name.as_str() {
-            "_sd" | "_sd_alg" | "..." => Err(FormError::Reserved(name.clone())),
-            _ => check_nested(value),
-        }),
-        _ => Ok(()),
-    }
 }

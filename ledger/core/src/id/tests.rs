@@ -76,6 +76,16 @@ fn other_spellings_are_refused() {
 }
 
 #[test]
+fn errors_quote_a_short_part_of_a_long_name() {
+    let long = "/".repeat(40_000);
+    assert_eq!(long.parse::<Actor>(), Err(IdError::Actor("/".repeat(MAX_NAME))));
+    assert_eq!(long.parse::<Stream>(), Err(IdError::Stream("/".repeat(MAX_NAME))));
+    assert_eq!(random_id(&long), Err(IdError::Uuid("/".repeat(MAX_NAME))));
+    let longest = format!("project/{ID}/member/{ID}");
+    assert!(longest.len() < MAX_NAME && longest.parse::<Actor>().is_ok());
+}
+
+#[test]
 fn a_stream_admits_only_its_kind_of_author() {
     let tre: Stream = "tre/wessex".parse().unwrap();
     let wessex: Actor = "tre/wessex/relay".parse().unwrap();

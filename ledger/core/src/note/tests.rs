@@ -104,6 +104,8 @@ fn what_is_signed_verifies_after_being_written_and_read() {
     let keys = [log.verifier().clone(), other.verifier().clone()];
     assert_eq!(again.verify(&keys), Ok(vec![&keys[0], &keys[1]]));
     assert_eq!(again.verify(&keys[1..]), Ok(vec![&keys[1]]));
+    let twice = signed("text\n", &[&log, &log]);
+    assert_eq!(twice.verify(&keys), Ok(vec![&keys[0]]), "a key is named once");
 }
 
 #[test]
@@ -120,6 +122,30 @@ fn unknown_keys_are_ignored_even_under_a_known_name_or_id() {
     assert_eq!(
         note.verify(&[signer("log.example", 2).verifier().clone()]),
         Err(NoteError::NoKnownKey)
+    );
+}
+
+#[test]
+fn two_known_keys_under_one_name_and_id_are_ambiguous() {
+    // Found by trying some hundred thousand seeds: ids have 32 bits only.
+    let [one, two] = [65_544_u32, 106_977].map(|number| {
+        let mut seed = [0; 32];
+        seed[..4].copy_from_slice(&number.to_le_bytes());
+        NoteSigner::from_seed("log.example".parse().unwrap(), &seed).unwrap()
+    });
+    let keys = [one.verifier().clone(), two.verifier().clone()];
+    assert_eq!(keys[0].id(), keys[1].id());
+    let note = signed("text\n", &[&one]);
+    assert_eq!(
+        note.verify(&keys),
+        Err(NoteError::AmbiguousKey {
+            name: "log.example".to_owned(),
+            id: keys[0].id()
+        })
+    );
+    assert_eq!(
+        note.verify(&[keys[0].clone(), keys[0].clone()]),
+        Ok(vec![&keys[0]])
     );
 }
 

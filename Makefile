@@ -1,0 +1,49 @@
+# Everything a person or a CI job does with this repository. `make help` lists it.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# Python programs (cwltool and the interoperability libraries) come from the repository's own environment.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# Seconds for each fuzz target of `make fuzz`.
+FUZZ_SECONDS ?= 600
+
+.PHONY: help setup demo test fuzz generate deny clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## install what is missing (Debian packages, a Python environment in .venv)
+	@scripts/setup.sh
+
+demo: setup ## a whole federation on this machine, with a real workflow; then it keeps serving
+	cargo run -p daybook -- demo
+
+test: setup ## everything CI checks: format, lints, all tests against a real PostgreSQL
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --workspace --locked
+
+fuzz: ## fuzz every parser, FUZZ_SECONDS (600) each; needs a nightly toolchain and cargo-fuzz
+	@cargo +nightly fuzz --version >/dev/null 2>&1 || { \
+	  echo "cargo-fuzz or the nightly toolchain is missing:" >&2; \
+	  echo "  rustup toolchain install nightly --profile minimal && cargo install --locked cargo-fuzz" >&2; exit 1; }
+	@targets=$$(cargo +nightly fuzz list --fuzz-dir tests/fuzz/libfuzzer); \
+	for target in $$targets; do \
+	  echo "== $$target"; \
+	  cargo +nightly fuzz run --fuzz-dir tests/fuzz/libfuzzer "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+	done
+
+generate: ## write the generated documents anew; a test compares them with the code
+	DAYBOOK_GENERATE=1 cargo test -p daybook-repo-tests
+
+deny: ## licences, sources, bans and advisories of every dependency; needs cargo-deny
+	@command -v cargo-deny >/dev/null || { \
+	  echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
+	cargo deny --workspace check
+
+clean: ## remove what was built; data folders stay
+	cargo clean
+	rm -rf .venv

@@ -1,0 +1,239 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use daybook_core::id::{Actor, Stream};
+use daybook_core::note::VerifierKey;
+use uuid::Uuid;
+
+/// The record of jobs on people's data: signed events in a log that anybody can check
+///
+/// Exit status: 0 holds, 1 does not hold, 2 misuse, 75 not ready yet.
+#[derive(Parser)]
+#[command(name = "daybook", version, propagate_version = true)]
+pub struct Args {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run everything on one machine: hub, two TREs, a real workflow, every proof checked
+    Demo(DemoArgs),
+    /// Found a log: make keys and database, and append its first two events
+    Init(InitArgs),
+    /// Run a hub
+    Serve(ServeArgs),
+    /// Bring the schema of your own database up to date
+    Migrate(HubArgs),
+    /// Make and show keys
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Sign and append single events
+    #[command(subcommand)]
+    Event(EventCommand),
+    /// Send a packet to one or more TREs
+    Submit(SubmitArgs),
+    /// Show where a job is
+    Track(TrackArgs),
+    /// Fetch released results, check them and say that they arrived
+    Collect(CollectArgs),
+    /// Check that an event is in a log, without any network
+    Verify(VerifyArgs),
+}
+
+/// `daybook demo`
+#[derive(ClapArgs)]
+pub struct DemoArgs {
+    /// Where the hub listens
+    #[arg(long, default_value = "127.0.0.1:8787")]
+    pub listen: SocketAddr,
+    /// Where everything is kept [default: a new folder that is removed at the end]
+    #[arg(long)]
+    pub data_dir: Option<PathBuf>,
+    /// The `cwltool` that runs the workflow [default: .venv/bin/cwltool, or the first on PATH]
+    #[arg(long, env = "DAYBOOK_CWLTOOL")]
+    pub cwltool: Option<PathBuf>,
+    /// End when all is shown; the exit status is 0 only if all of it held
+    #[arg(long)]
+    pub exit: bool,
+}
+
+/// Where the configuration and the secrets are.
+#[derive(ClapArgs)]
+pub struct HubArgs {
+    /// The configuration file
+    #[arg(long, default_value = "daybook.toml")]
+    pub config: PathBuf,
+    /// Your own PostgreSQL instead of the private cluster
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// The checkpoint key instead of the file in `key_dir`
+    #[arg(long, env = "DAYBOOK_LOG_KEY", hide_env_values = true)]
+    pub log_key: Option<String>,
+}
+
+/// `daybook init`
+#[derive(ClapArgs)]
+pub struct InitArgs {
+    /// Configuration and secrets
+    #[command(flatten)]
+    pub hub: HubArgs,
+    /// What people call the log
+    #[arg(long)]
+    pub name: String,
+}
+
+/// `daybook serve`
+#[derive(ClapArgs)]
+pub struct ServeArgs {
+    /// Configuration and secrets
+    #[command(flatten)]
+    pub hub: HubArgs,
+    /// This database is the true and newest one: take it although the guard file is missing or the server is another
+    #[arg(long)]
+    pub trust_database: bool,
+}
+
+/// `daybook keys`
+#[derive(Subcommand)]
+pub enum KeysCommand {
+    /// Make fresh keys for an actor, in a file that is never overwritten
+    New {
+        /// The actor, such as tre/wessex/relay
+        #[arg(long)]
+        actor: Actor,
+        /// The file
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Show the public side of a key file: thumbprints, and the list that an event registers
+    Show {
+        /// The file
+        file: PathBuf,
+        /// The log for which possession is proved
+        #[arg(long)]
+        origin: Option<String>,
+    },
+}
+
+/// Which hub, and by which key its checkpoints are verified.
+#[derive(ClapArgs)]
+pub struct RemoteArgs {
+    /// The hub's address
+    #[arg(long, env = "DAYBOOK_HUB", default_value = "http://127.0.0.1:8787")]
+    pub hub: String,
+    /// The log's verifier key, from somewhere that the hub cannot change; it names the log
+    #[arg(long, env = "DAYBOOK_LOG")]
+    pub log_key: VerifierKey,
+}
+
+/// `daybook event`
+#[derive(Subcommand)]
+pub enum EventCommand {
+    /// Sign an event as the next one of its stream; prints it with its openings as JSON
+    Sign {
+        /// The hub
+        #[command(flatten)]
+        remote: RemoteArgs,
+        /// The author's key file
+        #[arg(long)]
+        key: PathBuf,
+        /// The stream, such as tre/wessex
+        #[arg(long)]
+        stream: Stream,
+        /// The type, such as tre-joined
+        #[arg(long = "type")]
+        kind: String,
+        /// Fields that stand in clear, as a JSON object
+        #[arg(long, default_value = "{}")]
+        data: String,
+        /// Fields that are sealed, as a JSON object
+        #[arg(long, default_value = "{}")]
+        sealed: String,
+    },
+    /// Append a signed event; reads what `event sign` printed, from a file or standard input
+    Append {
+        /// The hub's address
+        #[arg(long, env = "DAYBOOK_HUB", default_value = "http://127.0.0.1:8787")]
+        hub: String,
+        /// The file; - is standard input
+        file: PathBuf,
+    },
+}
+
+/// `daybook submit`
+#[derive(ClapArgs)]
+pub struct SubmitArgs {
+    /// The hub
+    #[command(flatten)]
+    pub remote: RemoteArgs,
+    /// The member's key file
+    #[arg(long)]
+    pub key: PathBuf,
+    /// The packet: a zipped bag with a Five Safes RO-Crate
+    #[arg(long)]
+    pub packet: PathBuf,
+    /// The registered workflow's id
+    #[arg(long)]
+    pub workflow: Uuid,
+    /// A TRE and the datasets to use there, such as wessex=ID,ID; once for each TRE
+    #[arg(long = "to", required = true)]
+    pub to: Vec<String>,
+}
+
+/// `daybook track`
+#[derive(ClapArgs)]
+pub struct TrackArgs {
+    /// The hub's address
+    #[arg(long, env = "DAYBOOK_HUB", default_value = "http://127.0.0.1:8787")]
+    pub hub: String,
+    /// A submission's id, or a job's
+    pub id: Uuid,
+    /// Go on until every job has ended
+    #[arg(long)]
+    pub follow: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `daybook collect`
+#[derive(ClapArgs)]
+pub struct CollectArgs {
+    /// The hub
+    #[command(flatten)]
+    pub remote: RemoteArgs,
+    /// The member's key file
+    #[arg(long)]
+    pub key: PathBuf,
+    /// The job
+    pub job: Uuid,
+    /// Where to put the packet
+    #[arg(long)]
+    pub out: PathBuf,
+}
+
+/// `daybook verify`
+#[derive(ClapArgs)]
+#[command(group = clap::ArgGroup::new("subject").required(true).args(["entry", "leaf_hash"]))]
+pub struct VerifyArgs {
+    /// The `.tlog-proof` file
+    pub proof: PathBuf,
+    /// The event, as the log holds it
+    #[arg(long)]
+    pub entry: Option<PathBuf>,
+    /// The event's leaf hash, in base64 or base64url
+    #[arg(long)]
+    pub leaf_hash: Option<String>,
+    /// The log's verifier key, from somewhere that the hub cannot change
+    #[arg(long, env = "DAYBOOK_LOG")]
+    pub log_key: VerifierKey,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

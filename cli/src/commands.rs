@@ -1,0 +1,59 @@
+//! What the command line asks for, one file for each command.
+
+mod collect;
+mod event;
+mod keys;
+pub(crate) mod output;
+pub(crate) mod serve;
+mod submit;
+mod track;
+mod verify;
+
+use std::process::ExitCode;
+
+use tracing_subscriber::EnvFilter;
+
+pub use self::collect::collect_results;
+pub use self::submit::submit_packet;
+pub use self::verify::{Verdict, verify_proof};
+use crate::args::{Args, Command};
+use crate::client::ClientError;
+use crate::demo;
+
+/// The exit status of a service that cannot answer yet (`EX_TEMPFAIL` of sysexits).
+const NOT_READY: u8 = 75;
+
+/// Does what is asked; errors go to standard error.
+pub async fn run(args: Args) -> ExitCode {
+    init_logging(&args.command);
+    let outcome = match args.command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Init(args) => serve::init(args).await,
+        Command::Serve(args) => serve::serve(args).await,
+        Command::Migrate(args) => serve::migrate(args).await,
+        Command::Keys(command) => keys::run(command),
+        Command::Event(command) => event::run(command).await,
+        Command::Submit(args) => submit::run(args).await,
+        Command::Track(args) => track::run(args).await,
+        Command::Collect(args) => collect::run(args).await,
+        Command::Verify(args) => verify::run(args),
+    };
+    match outcome {
+        Ok(status) => status,
+        Err(error) => {
+            output::error(&error);
+            let is_passing = error.downcast_ref::<ClientError>().is_some_and(ClientError::is_passing);
+            if is_passing { ExitCode::from(NOT_READY) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+/// Logs go to standard error. `RUST_LOG` says how much; a command that shows its work says little besides.
+fn init_logging(command: &Command) {
+    let default = match command {
+        Command::Serve(_) | Command::Init(_) | Command::Migrate(_) => "info",
+        _ => "error",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

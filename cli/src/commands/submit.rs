@@ -1,0 +1,85 @@
+//! `daybook submit`.
+
+use std::fs;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, ensure};
+use daybook_core::Hash;
+use daybook_core::id::{Slug, Stream, random_id};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{event, output};
+use crate::args::SubmitArgs;
+use crate::author::{Author, Draft};
+use crate::packet::{Bag, Limits, read_request};
+use crate::random;
+
+/// A submission as the hub took it.
+pub struct Submitted {
+    /// Its id.
+    pub submission: Uuid,
+    /// The leaf hash of `job-submitted`.
+    pub leaf: String,
+    /// The job at each TRE.
+    pub jobs: Vec<(Slug, Uuid)>,
+}
+
+pub(super) async fn run(args: SubmitArgs) -> Result<ExitCode> {
+    let targets: Result<Vec<_>> = args.to.iter().map(|text| target(text)).collect();
+    let bytes = fs::read(&args.packet).with_context(|| format!("cannot read {}", args.packet.display()))?;
+    let mut author = event::author(&args.remote, &args.key)?;
+    let origin = args.remote.log_key.name().as_str().to_owned();
+    let submitted = submit_packet(&mut author, &origin, bytes, args.workflow, &targets?).await?;
+    output::line(&format!("submission {}", submitted.submission));
+    for (tre, job) in &submitted.jobs {
+        output::line(&format!("  {tre:<16} job {job}"));
+    }
+    output::line(&format!("Follow it with `daybook track {} --follow`.", submitted.submission));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Checks a packet, stores it at the hub and submits it to some TREs.
+pub async fn submit_packet(
+    author: &mut Author,
+    origin: &str,
+    bytes: Vec<u8>,
+    workflow: Uuid,
+    targets: &[(Slug, Vec<Uuid>)],
+) -> Result<Submitted> {
+    let bag = Bag::from_zip(&bytes, &Limits::default()).context("the packet is not a good bag")?;
+    let reading = read_request(&bag).context("the packet's crate is not a Five Safes request")?;
+    let submission = bag.external_identifier;
+    ensure!(submission.get_version_num() == 4, "the bag's External-Identifier must be a random UUID (version 4)");
+    let packet = random::id()?;
+    let digest = Hash::of(&bytes).to_base64url();
+    author.client().put_packet(&author.keys, origin, packet, bytes).await.context("the packet could not be stored")?;
+
+    let mut jobs = Vec::new();
+    let mut clear = Map::new();
+    for (tre, datasets) in targets {
+        let job = random::id()?;
+        clear.insert(tre.to_string(), json!({ "job": job, "datasets": datasets }));
+        jobs.push((tre.clone(), job));
+    }
+    let draft = Draft {
+        stream: Stream::Submission(submission),
+        kind: "job-submitted",
+        clear: json!({ "packet": packet, "workflow": workflow, "jobs": clear }),
+        sealed: vec![("packet_digest", digest.into()), ("summary", reading.request.name.clone().into())],
+    };
+    let receipt = author.say(&draft).await?;
+    Ok(Submitted { submission, leaf: receipt.leaf_hash, jobs })
+}
+
+/// Reads `tre=dataset,dataset`.
+fn target(text: &str) -> Result<(Slug, Vec<Uuid>)> {
+    let (tre, datasets) = text.split_once('=').context("--to is a TRE, an equals sign and dataset ids")?;
+    let datasets: Result<Vec<_>, _> = datasets.split(',').map(random_id).collect();
+    Ok((tre.parse()?, datasets?))
+}
+
+/// The value of a member, where it is a string.
+pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}

@@ -1,0 +1,88 @@
+//! The hub's configuration: one TOML file, secrets by environment.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+
+/// What `daybook.toml` may say. A key that is not known is refused.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The log's name for ever.
+    pub origin: String,
+    /// Where to listen.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// Private PostgreSQL cluster and packets.
+    pub data_dir: PathBuf,
+    /// Keys of the log and of the hub's own services.
+    pub key_dir: PathBuf,
+    /// The file with the largest checkpoint that was ever released; outside `data_dir` and its backups.
+    pub guard_path: PathBuf,
+    /// Bytes of a packet at most.
+    #[serde(default = "default_max_packet")]
+    pub max_packet_bytes: u64,
+}
+
+/// Secrets, which stand in no file that is shown around.
+#[derive(Clone, Default)]
+pub struct Secrets {
+    /// `DATABASE_URL`: your own PostgreSQL instead of the private cluster.
+    pub database_url: Option<String>,
+    /// `DAYBOOK_LOG_KEY`: the seed of the checkpoint key instead of the file in `key_dir`.
+    pub log_key: Option<String>,
+}
+
+impl Config {
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}; `daybook init` makes a log and says what to write there", path.display()))?;
+        Self::parse(&text).with_context(|| format!("in {}", path.display()))
+    }
+
+    /// Reads the text of a file.
+    pub fn parse(text: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text)?;
+        let is_inside = config.guard_path.starts_with(&config.data_dir);
+        ensure!(
+            !is_inside,
+            "`guard_path` lies inside `data_dir`, where a restored backup would take it back as well; put it elsewhere"
+        );
+        Ok(config)
+    }
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8787))
+}
+
+fn default_max_packet() -> u64 {
+    2 * 1024 * 1024 * 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_parses() {
+        let sample = include_str!("../../docs/samples/daybook.toml");
+        let config = Config::parse(sample).unwrap();
+        assert_eq!(config.listen, default_listen());
+        assert_eq!(config.max_packet_bytes, default_max_packet());
+    }
+
+    #[test]
+    fn unknown_keys_and_a_guard_among_the_data_are_refused() {
+        let text = "origin = \"o\"\ndata_dir = \"/d\"\nkey_dir = \"/k\"\nguard_path = \"/g\"\n";
+        assert!(Config::parse(text).is_ok());
+        let error = Config::parse(&format!("{text}orgin = \"x\"\n")).unwrap_err().to_string();
+        assert!(error.contains("orgin"), "{error}");
+        let inside = text.replace("/g", "/d/guard");
+        assert!(Config::parse(&inside).unwrap_err().to_string().contains("data_dir"));
+    }
+}

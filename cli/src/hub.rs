@@ -1,0 +1,118 @@
+//! A hub: database, log, packets, HTTP, clerk. Started whole, ended in order.
+
+mod clerk;
+mod database;
+mod found;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use daybook_api::App;
+use daybook_core::note::{NoteSigner, VerifierKey};
+use daybook_store::{Options, Store};
+use object_store::local::LocalFileSystem;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use self::clerk::Clerk;
+pub use self::database::Database;
+pub use self::found::{Founding, found};
+use crate::config::{Config, Secrets};
+use crate::keyfile::{self, Keys};
+
+/// The file with the seed of the checkpoint key, in `key_dir`.
+pub const LOG_KEY_FILE: &str = "log.key";
+/// The clerk's key file, in `key_dir`.
+pub const CLERK_FILE: &str = "clerk.json";
+/// The operator's key file, in `key_dir` until somebody moves it to a safer place.
+pub const OPERATOR_FILE: &str = "operator.json";
+
+/// A hub that runs.
+pub struct Hub {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What verifies its checkpoints.
+    pub log_key: VerifierKey,
+    store: Store,
+    stop: CancellationToken,
+    server: JoinHandle<()>,
+    clerk: JoinHandle<()>,
+    database: Database,
+}
+
+/// What only a person may say at a start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Consent {
+    /// This database is the true and newest one, whatever the guard says of server and file.
+    pub trust_database: bool,
+}
+
+impl Hub {
+    /// Starts a hub whose log has been founded.
+    pub async fn start(config: &Config, secrets: &Secrets, consent: Consent) -> Result<Self> {
+        let database = Database::start(config, secrets).await?;
+        let signer = log_signer(config, secrets)?;
+        let log_key = signer.verifier().clone();
+        let store = open_store(config, &database, signer, consent.trust_database).await?;
+        let packets = packet_folder(&config.data_dir)?;
+        let app = App::new(&config.origin, &log_key.to_string(), &store, packets, config.max_packet_bytes);
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}; is another hub running there?", config.listen))?;
+        let address = listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let clerk = Clerk::new(&config.origin, Keys::read(&config.key_dir.join(CLERK_FILE))?, &store);
+        let server = tokio::spawn(daybook_api::serve(listener, daybook_api::router(app), stop.clone()));
+        let clerk = tokio::spawn(clerk.run(stop.clone()));
+        info!(%address, "Listening on {address}");
+        Ok(Self { address, log_key, store, stop, server, clerk, database })
+    }
+
+    /// Stops accepting, lets open requests finish, commits and publishes what waits, and ends the private cluster.
+    pub async fn stop(self) -> Result<()> {
+        self.stop.cancel();
+        self.server.await.context("the server")?;
+        self.clerk.await.context("the clerk")?;
+        self.store.close().await;
+        self.database.stop().await
+    }
+}
+
+/// Opens the log of a configuration.
+pub(crate) async fn open_store(
+    config: &Config,
+    database: &Database,
+    signer: NoteSigner,
+    trust_database: bool,
+) -> Result<Store> {
+    let store = Store::open(Options {
+        config: database.config(),
+        origin: config.origin.clone(),
+        signer,
+        guard_path: config.guard_path.clone(),
+        trust_database,
+        require_durability: true,
+    });
+    store.await.context("the log cannot be opened")
+}
+
+/// What signs the checkpoints of a configuration.
+pub(crate) fn log_signer(config: &Config, secrets: &Secrets) -> Result<NoteSigner> {
+    let seed = match &secrets.log_key {
+        Some(text) => keyfile::parse_seed(text).context("in DAYBOOK_LOG_KEY")?,
+        None => keyfile::read_seed(&config.key_dir.join(LOG_KEY_FILE))?,
+    };
+    let name = config.origin.parse().with_context(|| format!("the origin {:?} cannot name a log", config.origin))?;
+    Ok(NoteSigner::from_seed(name, &seed)?)
+}
+
+/// A folder for packets, each made durable before it is acknowledged.
+fn packet_folder(data_dir: &Path) -> Result<Arc<LocalFileSystem>> {
+    let folder = data_dir.join("hub");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    Ok(Arc::new(LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true)))
+}

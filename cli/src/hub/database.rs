@@ -1,0 +1,102 @@
+//! The database of a hub: its own private cluster, or one that somebody else runs.
+
+use std::env;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use daybook_store::cluster::{Cluster, Config as ClusterConfig, ProgramSearch};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use crate::config::{Config, Secrets};
+
+/// A database that answers.
+pub struct Database {
+    config: tokio_postgres::Config,
+    private: Option<Private>,
+}
+
+/// A private cluster and what keeps it alive.
+struct Private {
+    cluster: Arc<Mutex<Option<Cluster>>>,
+    stop: CancellationToken,
+    keeper: TaskTracker,
+}
+
+impl Database {
+    /// Connects to `DATABASE_URL`, or starts the private cluster and brings its schema up to date.
+    pub async fn start(config: &Config, secrets: &Secrets) -> Result<Self> {
+        if let Some(url) = &secrets.database_url {
+            let config = url.parse().context("DATABASE_URL is not a PostgreSQL connection string")?;
+            return Ok(Self { config, private: None });
+        }
+        let wanted = cluster_config(config);
+        let cluster = Cluster::start(wanted.clone()).await.context("the private PostgreSQL cluster")?;
+        let config = cluster.pg_config();
+        daybook_store::migrate(&config).await?;
+        Ok(Self { config, private: Some(Private::keep(cluster, wanted)) })
+    }
+
+    /// How to connect.
+    pub fn config(&self) -> tokio_postgres::Config {
+        self.config.clone()
+    }
+
+    /// Ends the private cluster, if there is one.
+    pub async fn stop(self) -> Result<()> {
+        let Some(private) = self.private else { return Ok(()) };
+        private.stop.cancel();
+        private.keeper.wait().await;
+        if let Some(cluster) = private.cluster.lock().await.take() {
+            cluster.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+impl Private {
+    /// Starts the server again whenever it ends by itself: what was acknowledged is durable, and the log reads on.
+    fn keep(cluster: Cluster, wanted: ClusterConfig) -> Self {
+        let cluster = Arc::new(Mutex::new(Some(cluster)));
+        let (stop, keeper) = (CancellationToken::new(), TaskTracker::new());
+        keeper.spawn(keep_alive(cluster.clone(), wanted, stop.clone()));
+        keeper.close();
+        Self { cluster, stop, keeper }
+    }
+}
+
+async fn keep_alive(shared: Arc<Mutex<Option<Cluster>>>, wanted: ClusterConfig, stop: CancellationToken) {
+    loop {
+        let mut cluster = shared.lock().await;
+        if let Some(running) = cluster.as_ref() {
+            tokio::select! {
+                () = running.ended() => {}
+                () = stop.cancelled() => return,
+            }
+            warn!("The private PostgreSQL server ended by itself; starting it again");
+        }
+        // Dropping the old value gives up its claim on the folder.
+        *cluster = None;
+        match Cluster::start(wanted.clone()).await {
+            Ok(started) => {
+                info!("The private PostgreSQL server runs again");
+                *cluster = Some(started);
+            }
+            Err(error) => {
+                error!(error = &error as &dyn std::error::Error, "The private PostgreSQL server cannot be started");
+                return;
+            }
+        }
+    }
+}
+
+fn cluster_config(config: &Config) -> ClusterConfig {
+    let mut cluster = ClusterConfig::new(&config.data_dir);
+    cluster.runtime_dir = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let path = env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default();
+    cluster.programs = ProgramSearch { path, ..ProgramSearch::default() };
+    cluster
+}

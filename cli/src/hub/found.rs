@@ -1,0 +1,111 @@
+//! Founding a log: keys, database, and the two events with which every log begins.
+
+use anyhow::{Context as _, Result};
+use daybook_core::Hash;
+use daybook_core::event::{Claims, Event};
+use daybook_core::id::{Actor, Stream};
+use daybook_core::note::VerifierKey;
+use daybook_core::sealed::{Opening, digest_list};
+use daybook_rules::Table;
+use daybook_store::append::Candidate;
+use daybook_store::{Identity, Store};
+use serde_json::{Value, json};
+
+use super::{CLERK_FILE, Database, LOG_KEY_FILE, OPERATOR_FILE, log_signer, open_store};
+use crate::config::{Config, Secrets};
+use crate::keyfile::{self, Keys};
+use crate::random;
+
+/// What was founded.
+pub struct Founding {
+    /// What verifies the log's checkpoints. It goes to everybody who is to check the log, by another road than the hub.
+    pub log_key: VerifierKey,
+    /// The rule table in force.
+    pub table: Hash,
+}
+
+/// Makes keys and database, names the log and appends `log-opened` and `policy-adopted`.
+///
+/// Whatever is there already is kept, so that a founding that broke off can be run again.
+pub async fn found(config: &Config, secrets: &Secrets, name: &str) -> Result<Founding> {
+    make_keys(config, secrets)?;
+    let database = Database::start(config, secrets).await?;
+    daybook_store::migrate(&database.config()).await?;
+    let signer = log_signer(config, secrets)?;
+    let log_key = signer.verifier().clone();
+    let client = daybook_store::open(&database.config(), "daybook init").await?;
+    let identity = Identity { origin: config.origin.clone(), log_key: log_key.clone() };
+    daybook_store::initialise(&client, &identity).await?;
+    drop(client);
+    let store = open_store(config, &database, signer, false).await?;
+    let appended = open_log(config, name, &store).await;
+    store.close().await;
+    database.stop().await?;
+    appended?;
+    Ok(Founding { log_key, table: Table::v1().hash() })
+}
+
+fn make_keys(config: &Config, secrets: &Secrets) -> Result<()> {
+    let log_key = config.key_dir.join(LOG_KEY_FILE);
+    if secrets.log_key.is_none() && !log_key.exists() {
+        keyfile::create_seed(&log_key)?;
+    }
+    for (file, actor) in [(OPERATOR_FILE, Actor::Operator), (CLERK_FILE, Actor::Clerk)] {
+        let path = config.key_dir.join(file);
+        if !path.exists() {
+            Keys::create(&path, actor)?;
+        }
+    }
+    Ok(())
+}
+
+async fn open_log(config: &Config, name: &str, store: &Store) -> Result<()> {
+    let operator = Keys::read(&config.key_dir.join(OPERATOR_FILE))?;
+    let clerk = Keys::read(&config.key_dir.join(CLERK_FILE))?;
+    let head = store.reader.stream_head(&Stream::Federation.to_string()).await?;
+    let (mut seq, mut prev) = head.map_or((0, None), |head| (head.seq, head.leaf));
+    if seq == 0 {
+        let opening = Opening::new(random::bytes()?, "name", name.into())?;
+        let digests = Table::v1().rule("log-opened").context("the rules know no `log-opened`")?.digests;
+        let decoys: Result<Vec<[u8; 32]>> = (1..digests).map(|_| random::bytes()).collect();
+        let data = json!({
+            "_sd": digest_list(std::slice::from_ref(&opening), &decoys?),
+            "clerk": clerk.registration(&config.origin),
+            "operator": operator.registration(&config.origin),
+        });
+        let leaf = append(config, store, &operator, (1, None), "log-opened", data, vec![opening]).await?;
+        (seq, prev) = (1, Some(leaf));
+    }
+    if seq == 1 {
+        let data = json!({ "rules": 1, "table": Table::v1().to_value() });
+        append(config, store, &operator, (2, prev), "policy-adopted", data, Vec::new()).await?;
+    }
+    Ok(())
+}
+
+async fn append(
+    config: &Config,
+    store: &Store,
+    operator: &Keys,
+    (seq, prev): (u64, Option<Hash>),
+    kind: &str,
+    data: Value,
+    openings: Vec<Opening>,
+) -> Result<Hash> {
+    let claims = Claims {
+        aud: config.origin.clone(),
+        data: data.as_object().cloned().unwrap_or_default(),
+        iat: random::now(),
+        iss: Actor::Operator,
+        jti: random::id()?,
+        prev,
+        seen: None,
+        seq,
+        sub: Stream::Federation,
+        kind: kind.to_owned(),
+        version: 1,
+    };
+    let event = Event::sign(&claims, &operator.event)?;
+    let receipt = store.appender.append(Candidate { event, openings }, random::now()).await;
+    Ok(receipt.with_context(|| format!("{kind} was not appended"))?.leaf)
+}

@@ -1,0 +1,230 @@
+//! The tag files of a bag: digests of files, the bag's declaration, and its identifier (RFC 8493 §2).
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha512};
+use uuid::Uuid;
+
+use super::error::BagError;
+
+/// Payload manifest.
+pub(super) const MANIFEST: &str = "manifest-sha512.txt";
+/// Manifest of the tag files.
+pub(super) const TAG_MANIFEST: &str = "tagmanifest-sha512.txt";
+/// Declaration of the bag.
+pub(super) const DECLARATION: &str = "bagit.txt";
+/// The bag's own facts.
+pub(super) const INFO: &str = "bag-info.txt";
+
+/// The declaration's only form that is ever written.
+pub(super) const DECLARATION_TEXT: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
+
+/// SHA-512 as 128 lower-case hexadecimal digits.
+pub fn sha512_hex(bytes: &[u8]) -> String {
+    Sha512::digest(bytes)
+        .iter()
+        .fold(String::with_capacity(128), |mut hex, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}
+
+/// One line of a manifest: digest, two spaces, path with `%` escaped as RFC 8493 §2.1.3 asks, line feed.
+///
+/// Line ends need no escape here: no allowed name holds one.
+pub fn manifest_line(sha512_hex: &str, path: &str) -> String {
+    format!("{sha512_hex}  {}\n", path.replace('%', "%25"))
+}
+
+/// Parses a SHA-512 manifest into paths and lower-case digests.
+pub(super) fn parse(name: &'static str, bytes: &[u8]) -> Result<BTreeMap<String, String>, BagError> {
+    let mut listed = BTreeMap::new();
+    for (line, text) in lines(name, bytes)? {
+        let form = |rule| BagError::Form { name, line, rule };
+        let (digest, path) = text
+            .split_once([' ', '\t'])
+            .ok_or_else(|| form("a digest, two spaces and a path belong here; bag again"))?;
+        if digest.len() != 128 || !digest.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(form("a SHA-512 digest has 128 hexadecimal digits; bag again"));
+        }
+        let path = unescape(path.trim_start_matches([' ', '\t']));
+        let path = path.strip_prefix("./").unwrap_or(&path).to_owned();
+        if path.is_empty() {
+            return Err(form("the path is empty; bag again"));
+        }
+        if listed.insert(path, digest.to_ascii_lowercase()).is_some() {
+            return Err(form("a path is listed twice; bag again"));
+        }
+    }
+    Ok(listed)
+}
+
+fn unescape(path: &str) -> String {
+    path.replace("%0A", "\n")
+        .replace("%0a", "\n")
+        .replace("%0D", "\r")
+        .replace("%0d", "\r")
+        .replace("%25", "%")
+}
+
+/// Checks `bagit.txt`: version 1.0 or a later minor one, and UTF-8.
+pub(super) fn check_declaration(bytes: &[u8]) -> Result<(), BagError> {
+    let fields = fields(DECLARATION, bytes)?;
+    let whole = |rule| BagError::Form {
+        name: DECLARATION,
+        line: 0,
+        rule,
+    };
+    let value = |wanted: &str| {
+        fields
+            .iter()
+            .find(|(key, _)| key == wanted)
+            .map(|(_, value)| value.as_str())
+    };
+    // Published crates spell the key `BagIt-version`; keys are compared without regard to capitals.
+    let version = value("bagit-version").unwrap_or_default();
+    if version != "1" && !version.starts_with("1.") {
+        return Err(whole(
+            "`BagIt-Version: 1.0` is missing; make the bag with a program for BagIt 1.0",
+        ));
+    }
+    if !value("tag-file-character-encoding")
+        .unwrap_or_default()
+        .eq_ignore_ascii_case("utf-8")
+    {
+        return Err(whole("`Tag-File-Character-Encoding: UTF-8` is missing"));
+    }
+    Ok(())
+}
+
+/// Reads the one `External-Identifier` of `bag-info.txt`, and checks `Payload-Oxum` where it stands.
+pub(super) fn read_info(bytes: &[u8], payload_bytes: u64, payload_files: usize) -> Result<Uuid, BagError> {
+    let fields = fields(INFO, bytes)?;
+    let whole = |rule| BagError::Form {
+        name: INFO,
+        line: 0,
+        rule,
+    };
+    let mut ids = fields
+        .iter()
+        .filter(|(key, _)| key == "external-identifier")
+        .map(|(_, value)| value);
+    let id = ids.next().ok_or_else(|| {
+        whole("`External-Identifier: urn:uuid:…` is missing; give each request a fresh random UUID")
+    })?;
+    if ids.next().is_some() {
+        return Err(whole("`External-Identifier` stands twice; keep one"));
+    }
+    let oxum = format!("{payload_bytes}.{payload_files}");
+    if fields
+        .iter()
+        .any(|(key, value)| key == "payload-oxum" && *value != oxum)
+    {
+        return Err(whole(
+            "`Payload-Oxum` does not fit the payload's bytes and files; bag again",
+        ));
+    }
+    let text = id
+        .strip_prefix("urn:uuid:")
+        .ok_or_else(|| whole("`External-Identifier` must start with `urn:uuid:`"))?;
+    match Uuid::try_parse(text) {
+        Ok(uuid) if text.len() == 36 => Ok(uuid),
+        _ => Err(whole("`External-Identifier` must hold a UUID after `urn:uuid:`")),
+    }
+}
+
+/// Writes `bag-info.txt`.
+pub(super) fn write_info(external_identifier: Uuid, payload_bytes: u64, payload_files: usize) -> String {
+    format!(
+        "External-Identifier: urn:uuid:{external_identifier}\nPayload-Oxum: {payload_bytes}.{payload_files}\n"
+    )
+}
+
+/// `Key: value` lines with lower-case keys; indented lines continue the value before them.
+fn fields(name: &'static str, bytes: &[u8]) -> Result<Vec<(String, String)>, BagError> {
+    let mut fields: Vec<(String, String)> = Vec::new();
+    for (line, text) in lines(name, bytes)? {
+        if text.starts_with([' ', '\t'])
+            && let Some((_, value)) = fields.last_mut()
+        {
+            value.push(' ');
+            value.push_str(text.trim());
+            continue;
+        }
+        let (key, value) = text.split_once(':').ok_or(BagError::Form {
+            name,
+            line,
+            rule: "`Key: value` belongs here",
+        })?;
+        fields.push((key.trim().to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    Ok(fields)
+}
+
+/// The lines that hold something, numbered from 1, without their ends (LF, CRLF or CR).
+fn lines<'a>(name: &'static str, bytes: &'a [u8]) -> Result<Vec<(usize, &'a str)>, BagError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| BagError::Form {
+        name,
+        line: 0,
+        rule: "must be UTF-8",
+    })?;
+    let numbered = text
+        .split('\n')
+        .enumerate()
+        .map(|(at, line)| (at + 1, line.trim_end_matches('\r')));
+    Ok(numbered.filter(|(_, line)| !line.trim().is_empty()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sha512_is_the_published_value_for_abc() {
+        assert!(sha512_hex(b"abc").starts_with("ddaf35a193617abacc417349ae204131"));
+    }
+
+    #[test]
+    fn a_percent_sign_survives_writing_and_parsing() {
+        let line = manifest_line(&"0a".repeat(64), "data/100%.csv");
+        assert!(line.ends_with("  data/100%25.csv\n"));
+        assert!(
+            parse(MANIFEST, line.as_bytes())
+                .unwrap()
+                .contains_key("data/100%.csv")
+        );
+    }
+
+    #[test]
+    fn a_path_listed_twice_is_refused_with_its_line() {
+        let line = manifest_line(&"0a".repeat(64), "data/x");
+        let error = parse(MANIFEST, line.repeat(2).as_bytes()).unwrap_err();
+        assert!(matches!(error, BagError::Form { line: 2, .. }), "{error}");
+    }
+
+    #[test]
+    fn old_versions_and_other_encodings_are_refused() {
+        assert!(check_declaration(DECLARATION_TEXT.as_bytes()).is_ok());
+        assert!(check_declaration(b"BagIt-version: 1.1\r\nTag-File-Character-Encoding: utf-8").is_ok());
+        assert!(check_declaration(b"BagIt-Version: 0.97\nTag-File-Character-Encoding: UTF-8\n").is_err());
+        assert!(check_declaration(b"BagIt-Version: 1.0\nTag-File-Character-Encoding: ISO-8859-1\n").is_err());
+    }
+
+    #[test]
+    fn the_identifier_must_be_one_uuid_urn() {
+        let id = Uuid::from_u128(7);
+        assert_eq!(read_info(write_info(id, 3, 1).as_bytes(), 3, 1).unwrap(), id);
+        for bad in [
+            "Contact-Name: A",
+            "External-Identifier: 17",
+            "External-Identifier: urn:uuid:17",
+            "External-Identifier: urn:uuid:00000000000000000000000000000007",
+            "External-Identifier: urn:uuid:00000000-0000-0000-0000-000000000007\nExternal-Identifier: x",
+        ] {
+            assert!(read_info(bad.as_bytes(), 3, 1).is_err(), "{bad}");
+        }
+        assert!(read_info(write_info(id, 3, 2).as_bytes(), 3, 1).is_err());
+    }
+}

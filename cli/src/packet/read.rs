@@ -1,0 +1,193 @@
+//! Reading a request out of a crate, and the structural check of the profile's MUSTs.
+
+use serde_json::Value;
+
+use super::bag::Bag;
+use super::facts::{Notes, read_root};
+use super::graph::{CrateError, Entity, Finding, Graph, Target, only_ref, refs, target, types};
+use super::model::{METADATA_PATH, Request};
+
+const RO_CRATE: &str = "https://w3id.org/ro/crate/1.";
+pub(super) const ROOT: &str = "./";
+
+/// What a request crate says, and what was noticed while reading it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The facts; nothing else of the crate is ever carried on.
+    pub request: Request,
+    /// Ids of actions that claim an assessment, a download or another step of a TRE. A client cannot make such
+    /// claims, so they are not part of `request`; the profile asks that they be removed.
+    pub dropped: Vec<String>,
+    /// What the profile or RO-Crate recommends and the crate does not do.
+    pub warnings: Vec<Finding>,
+}
+
+/// Where a run stands by its `actionStatus`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunStatus {
+    /// Asked for.
+    Potential,
+    /// Running.
+    Active,
+    /// Done.
+    Completed,
+    /// Not done.
+    Failed,
+}
+
+impl RunStatus {
+    /// Reads a status with the spellings of published crates: `http` or `https`, a string or a reference, and the two
+    /// misspellings of "Completed" in the profile's own examples.
+    pub(super) fn read(action: &Entity) -> Option<Self> {
+        match only_ref(action, "actionStatus")?.rsplit('/').next()? {
+            "PotentialActionStatus" => Some(Self::Potential),
+            "ActiveActionStatus" => Some(Self::Active),
+            "CompletedActionStatus" | "CompleteActionStatus" | "CompletetedActionStatus" => {
+                Some(Self::Completed)
+            }
+            "FailedActionStatus" => Some(Self::Failed),
+            _ => None,
+        }
+    }
+}
+
+/// Reads a bag's crate as a request.
+///
+/// Tolerated, because published crates do it: `type` for `@type`, one reference where a list belongs, a missing name or
+/// licence of the root, members that are not described, `1.2-DRAFT`. Checked are the MUSTs of Five Safes RO-Crate 0.4 for
+/// a request that show without JSON-LD expansion; a context that would give the names read here another meaning is a
+/// breach, so that what is read here is what others see.
+///
+/// # Errors
+/// [`CrateError::Breaches`] with every broken rule, or why the file cannot be read at all.
+pub fn read_request(bag: &Bag) -> Result<Reading, CrateError> {
+    let bytes = bag.payload.get(METADATA_PATH).ok_or(CrateError::NoMetadata)?;
+    let graph = Graph::parse(bytes)?;
+    let mut notes = Notes::default();
+    check_context(&graph.context, &mut notes);
+    check_descriptor(&graph, &mut notes);
+    let Some(request) = read_root(&graph, &bag.payload, &mut notes) else {
+        return Err(CrateError::Breaches(notes.breaches));
+    };
+    if !notes.breaches.is_empty() {
+        return Err(CrateError::Breaches(notes.breaches));
+    }
+    let mut dropped = Vec::new();
+    for entity in graph.entities.values() {
+        find_claims(entity, &mut dropped);
+    }
+    Ok(Reading {
+        request,
+        dropped,
+        warnings: notes.warnings,
+    })
+}
+
+/// The status of the run that a crate of any phase mentions; nothing if it mentions none or states none.
+///
+/// # Errors
+/// The metadata file is missing or unreadable.
+pub fn read_run_status(bag: &Bag) -> Result<Option<RunStatus>, CrateError> {
+    let graph = Graph::parse(bag.payload.get(METADATA_PATH).ok_or(CrateError::NoMetadata)?)?;
+    let mentions = graph
+        .get(ROOT)
+        .map(|root| refs(root, "mentions"))
+        .unwrap_or_default();
+    let run = mentions.into_iter().find(|id| graph.has_type(id, "CreateAction"));
+    Ok(run.and_then(|id| graph.get(id)).and_then(RunStatus::read))
+}
+
+/// The path of the file to run: the main entity of the workflow's copy in the bag.
+///
+/// Nothing if the bag holds no copy, or the copy's own metadata names no file of it.
+pub fn workflow_file(bag: &Bag, request: &Request) -> Option<String> {
+    let folder = request.workflow.folder.as_deref()?;
+    let graph = Graph::parse(bag.payload.get(&format!("{folder}{METADATA_PATH}"))?).ok()?;
+    let Target::File(path) = target(only_ref(graph.get(ROOT)?, "mainEntity")?) else {
+        return None;
+    };
+    let path = format!("{folder}{path}");
+    bag.payload.contains_key(&path).then_some(path)
+}
+
+/// The context is RO-Crate's, and additions may only add.
+fn check_context(context: &Value, notes: &mut Notes) {
+    let parts = match context {
+        Value::Array(parts) => parts.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let is_ro_crate = |part: &Value| part.as_str().is_some_and(|uri| uri.starts_with(RO_CRATE));
+    notes.must(
+        parts.first().is_some_and(is_ro_crate),
+        "@context",
+        "must start with RO-Crate's own context",
+    );
+    for part in parts.iter().skip(1) {
+        let adds_only = part.as_object().is_some_and(|terms| {
+            terms.iter().all(|(term, meaning)| {
+                !READ_TERMS.split(' ').any(|read| read == term) && is_plain_meaning(term, meaning)
+            })
+        });
+        notes.must(
+            adds_only,
+            "@context",
+            "may add terms, but not change those that are read here",
+        );
+    }
+}
+
+/// A term that maps to an IRI and is neither a keyword nor another name for one.
+fn is_plain_meaning(term: &str, meaning: &Value) -> bool {
+    !term.starts_with('@') && meaning.as_str().is_some_and(|iri| !iri.starts_with('@'))
+}
+
+/// Terms whose meaning this module relies on.
+const READ_TERMS: &str = "about actionStatus affiliation agent AssessAction conformsTo CreateAction Dataset DataDownload \
+    datePublished description distribution exampleOfWork File FormalParameter funding hasPart \
+    identifier instrument license mainEntity member memberOf mentions name object Organization \
+    Person Project PropertyValue result sameAs schema sourceOrganization type value";
+
+fn check_descriptor(graph: &Graph, notes: &mut Notes) {
+    let id = METADATA_PATH;
+    let Some(descriptor) = graph.get(id).or_else(|| graph.get("./ro-crate-metadata.json")) else {
+        notes.must(false, id, "must be described, as the metadata file itself");
+        return;
+    };
+    notes.must(
+        only_ref(descriptor, "about") == Some(ROOT),
+        id,
+        "must be `about` the root \"./\"",
+    );
+    let minor = |uri: &str| -> Option<u32> {
+        let rest = uri.strip_prefix(RO_CRATE)?;
+        rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    };
+    let versions: Vec<u32> = refs(descriptor, "conformsTo")
+        .into_iter()
+        .filter_map(minor)
+        .collect();
+    notes.must(
+        versions.iter().any(|minor| *minor >= 2),
+        id,
+        "must conform to RO-Crate 1.2 or a later 1.x",
+    );
+}
+
+/// Collects every action but `CreateAction`, at any depth, that the crate describes.
+fn find_claims(entity: &Entity, dropped: &mut Vec<String>) {
+    if types(entity).any(|name| name.ends_with("Action") && name != "CreateAction") {
+        let id = entity.get("@id").and_then(Value::as_str).unwrap_or("(no @id)");
+        dropped.push(id.to_owned());
+    }
+    for value in entity.values() {
+        find_nested(value, dropped);
+    }
+}
+
+fn find_nested(value: &Value, dropped: &mut Vec<String>) {
+    match value {
+        Value::Object(entity) => find_claims(entity, dropped),
+        Value::Array(list) => list.iter().for_each(|value| find_nested(value, dropped)),
+        _ => {}
+    }
+}

@@ -1,0 +1,25 @@
+//! Every parser of Daybook, fed with bytes that nobody meant.
+//!
+//! A target is a function of bytes that panics when a promise is broken: that unknown bytes never panic a parser, and
+//! that what it accepts has exactly one spelling. The test of this package replays each target's corpus with some
+//! thousand mutations; the package in `libfuzzer/` runs the same functions under a coverage-guided fuzzer.
+//!
+//! To add a target: write the function, name it in [`TARGETS`], put seeds into `corpus/<name>/`, and a file of two
+//! lines into `libfuzzer/fuzz_targets/` with its `[[bin]]`. The test says what is forgotten.
+
+mod log;
+
+pub use log::{bundle, checkpoint, note, proof_file, tile_path, vkey};
+
+/// A target: takes any bytes, panics when a promise is broken.
+pub type Target = fn(&[u8]);
+
+/// All targets by name; the name is also that of the folder with its corpus.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("bundle", bundle),
+    ("checkpoint", checkpoint),
+    ("note", note),
+    ("proof_file", proof_file),
+    ("tile_path", tile_path),
+    ("vkey", vkey),
+];

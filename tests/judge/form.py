@@ -1,0 +1,176 @@
+"""Form, signatures and keys of a Daybook entry: what the second judge checks before it asks what an event means."""
+
+import base64
+import functools
+import hashlib
+import json
+import re
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+MOST = 2**53 - 1
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+SLUG = r"(?=.{2,32}(?:/|$))[a-z][a-z0-9]*(?:-[a-z0-9]+)*"
+ACTOR = rf"operator|hub/(?:clerk|editor)|(?:registrar|auditor)/{SLUG}|tre/{SLUG}/(?:root|relay|runner|review)|project/{UUID}/member/{UUID}"
+STREAM = (
+    rf"federation|log|tre/{SLUG}|approval/{SLUG}/(?:project|workflow|member)/{UUID}"
+    rf"|(?:dataset|workflow|project|submission|job|register|erasure)/{UUID}"
+)
+
+
+class Refused(Exception):
+    pass
+
+
+def must(holds, why):
+    if not holds:
+        raise Refused(why)
+
+
+def is_a(pattern, text):
+    return isinstance(text, str) and re.fullmatch(pattern, text) is not None
+
+
+def is_int(value, least, most):
+    return type(value) is int and least <= value <= most
+
+
+# --- bytes and form -------------------------------------------------------------------------------------------------
+
+
+def unbase64(text, length=None):
+    must(is_a(r"[A-Za-z0-9_-]*", text), "not base64url")
+    try:
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError as error:
+        raise Refused("not base64url") from error
+    must(enbase64(data) == text, "spare bits in base64url")
+    must(length is None or len(data) == length, "wrong number of bytes")
+    return data
+
+
+def enbase64(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def is_bytes(text, length):
+    try:
+        unbase64(text, length)
+    except Refused:
+        return False
+    return True
+
+
+def canonical(value):
+    """RFC 8785, for values that `check_value` accepts."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def check_value(value, depth):
+    if isinstance(value, str):
+        must("\0" not in value, "U+0000")
+    elif isinstance(value, (list, dict)):
+        must(depth <= 8, "too deep")
+        for name in value if isinstance(value, dict) else []:
+            must(is_a(r"[ -~]{1,64}", name), "a member's name")
+        for item in value.values() if isinstance(value, dict) else value:
+            check_value(item, depth + 1)
+    else:
+        must(value is None or isinstance(value, bool) or is_int(value, -MOST, MOST), "a number")
+
+
+def read_json(data):
+    def stop(_):
+        raise ValueError("not an integer")
+
+    try:
+        value = json.loads(data.decode(), parse_float=stop, parse_constant=stop)
+        check_value(value, 1)
+        must(canonical(value).encode() == data, "not canonical JSON")
+    except (ValueError, RecursionError) as error:
+        raise Refused("not JSON") from error
+    return value
+
+
+HEADER = ('{"alg":"Ed25519","kid":"', '","typ":"daybook-event+jwt"}')
+CLAIMS = {"aud", "data", "iat", "iss", "jti", "seq", "sub", "type", "v"}
+
+
+@functools.lru_cache(maxsize=None)
+def parse(text):
+    """The claims of an entry, with `kid`, `leaf`, `signed` and `signature` beside them."""
+    parts = text.split(".")
+    must(len(parts) == 3, "not a compact JWS")
+    header, payload, signature = (unbase64(part) for part in parts)
+    start, end = (part.encode() for part in HEADER)
+    must(header.startswith(start) and header.endswith(end), "header")
+    kid = header[len(start) : -len(end)].decode("ascii", "replace")
+    must(is_bytes(kid, 32) and len(signature) == 64, "kid or signature")
+    event = read_json(payload)
+    must(isinstance(event, dict) and CLAIMS <= set(event) <= CLAIMS | {"prev", "seen"}, "claims")
+    must(isinstance(event["data"], dict), "data")
+    must(is_a(r"[a-z0-9./-]{1,128}", event["aud"]) and is_int(event["iat"], 0, MOST), "aud or iat")
+    must(is_a(ACTOR, event["iss"]) and is_a(STREAM, event["sub"]) and is_a(UUID, event["jti"]), "iss, sub or jti")
+    must(is_int(event["seq"], 1, MOST) and is_int(event["v"], 1, 999), "seq or v")
+    must(is_a(r"(?=.{3,40}$)[a-z]+(?:-[a-z]+)*", event["type"]), "type")
+    must(("prev" in event) == (event["seq"] > 1) and is_bytes(event.get("prev", "A" * 43), 32), "prev")
+    seen = event.get("seen", {"root": "A" * 43, "size": 1})
+    must(isinstance(seen, dict) and set(seen) == {"root", "size"}, "seen")
+    must(is_bytes(seen["root"], 32) and is_int(seen["size"], 1, MOST), "seen")
+    if "_sd" in event["data"]:
+        digests = event["data"]["_sd"]
+        must(isinstance(digests, list) and digests and all(is_bytes(digest, 32) for digest in digests), "_sd")
+        must(digests == sorted(set(digests)), "_sd is not sorted")
+    must(not re.search(r'"(?:_sd_alg|\.\.\.)":', canonical(event["data"])), "a reserved name")
+    nested = [value for name, value in event["data"].items() if name != "_sd"]
+    must('"_sd":' not in canonical(nested), "a nested _sd")
+    must(len(text) <= (48 if event["type"] == "policy-adopted" else 16) * 1024, "too long")
+    event |= {"kid": kid, "leaf": enbase64(hashlib.sha256(b"\0" + text.encode()).digest())}
+    return event | {"signed": text.rpartition(".")[0].encode(), "signature": signature}
+
+
+# --- keys -----------------------------------------------------------------------------------------------------------
+
+P, Q = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+
+
+def add(a, b):
+    """Addition on edwards25519 in extended coordinates (RFC 8032, 5.1.4)."""
+    (x1, y1, z1, t1), (x2, y2, z2, t2) = a, b
+    h, g = (y1 + x1) * (y2 + x2) % P, (y1 - x1) * (y2 - x2) % P
+    c, d = 2 * t1 * t2 * D % P, 2 * z1 * z2 % P
+    e, f, g, h = h - g, d - c, d + c, h + g
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+@functools.lru_cache(maxsize=None)
+def check_point(key):
+    """Canonical, on the curve, of prime order."""
+    y = int.from_bytes(key, "little")
+    sign, y = y >> 255, y % 2**255
+    x2 = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(x2, (P + 3) // 8, P)
+    x = x if x * x % P == x2 else x * pow(2, (P - 1) // 4, P) % P
+    must(y < P and x * x % P == x2 and x != 0, "not a point, or of small order")
+    point = (P - x if x % 2 != sign else x, y, 1, 0)
+    point = point[:3] + (point[0] * y % P,)
+    total = (0, 1, 1, 0)
+    for bit in bin(Q)[2:]:
+        total = add(total, total)
+        total = add(total, point) if bit == "1" else total
+    must(total[0] == 0 and total[1] == total[2], "a key of mixed order")
+
+
+@functools.lru_cache(maxsize=None)
+def verify(x, message, signature):
+    must(signature[:32] != bytes([1]) + bytes(31), "a signature with a small R")
+    try:
+        Ed25519PublicKey.from_public_bytes(unbase64(x, 32)).verify(signature, message)
+    except InvalidSignature as error:
+        raise Refused("signature") from error
+
+
+def thumbprint(x):
+    return enbase64(hashlib.sha256(f'{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}'.encode()).digest())
