@@ -51,7 +51,7 @@ pub(crate) async fn parties(reader: &Reader, event: &Event) -> Result<Vec<Organi
         Stream::Job(_) | Stream::Submission(_) => {
             if let Some(head) = reader.stream_head(&stream.to_string()).await? {
                 add_project(&head.state, &mut parties);
-                add_tres(&Value::Object(head.state), &mut parties);
+                add_tres(&head.state, &mut parties);
             }
         }
         Stream::Federation | Stream::Log | Stream::Dataset(_) | Stream::Workflow(_) | Stream::Erasure(_) => {}
@@ -67,18 +67,10 @@ fn add_project(state: &serde_json::Map<String, Value>, parties: &mut Vec<Organis
     );
 }
 
-/// Every member `tre` of a state: a job has one, a submission one for each of its jobs.
-fn add_tres(state: &Value, parties: &mut Vec<Organisation>) {
-    match state {
-        Value::Object(members) => {
-            let tre = members
-                .get("tre")
-                .and_then(Value::as_str)
-                .and_then(|tre| tre.parse().ok());
-            parties.extend(tre.map(Organisation::Tre));
-            members.values().for_each(|value| add_tres(value, parties));
-        }
-        Value::Array(items) => items.iter().for_each(|value| add_tres(value, parties)),
-        _ => {}
-    }
+/// A job's state names its TRE; a submission's has a job for each.
+fn add_tres(state: &serde_json::Map<String, Value>, parties: &mut Vec<Organisation>) {
+    let own = state.get("tre").and_then(Value::as_str);
+    let of_jobs = state.get("jobs").and_then(Value::as_object).into_iter().flat_map(|jobs| jobs.keys());
+    let names = own.into_iter().chain(of_jobs.map(String::as_str));
+    parties.extend(names.filter_map(|name| name.parse().ok()).map(Organisation::Tre));
 }

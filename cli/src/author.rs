@@ -47,12 +47,20 @@ pub struct Author {
     pub keys: Keys,
     client: Client,
     follower: Follower,
+    /// Seconds to which times are cut; 1 for exact ones.
+    step: i64,
 }
 
 impl Author {
     /// An actor who speaks to a hub.
     pub fn new(keys: Keys, client: Client, follower: Follower) -> Self {
-        Self { keys, client, follower }
+        Self { keys, client, follower, step: 1 }
+    }
+
+    /// An actor in a controlled zone, whose exact times would say something of the data: they are cut to steps.
+    #[must_use]
+    pub fn with_time_step(self, seconds: i64) -> Self {
+        Self { step: seconds.max(1), ..self }
     }
 
     /// The hub.
@@ -98,7 +106,7 @@ impl Author {
         let claims = Claims {
             aud: self.follower.origin().to_owned(),
             data,
-            iat: random::now(),
+            iat: random::now() / self.step * self.step,
             iss: self.keys.actor.clone(),
             jti: random::id()?,
             prev: prev.transpose()?,

@@ -5,7 +5,7 @@ mod event;
 mod keys;
 pub(crate) mod output;
 pub(crate) mod serve;
-mod submit;
+pub(crate) mod submit;
 mod track;
 mod verify;
 

@@ -14,7 +14,7 @@ use daybook_rules::Refusal;
 use thiserror::Error;
 
 pub use self::intake::Appender;
-pub(crate) use self::sequencer::{Sequencer, Start};
+pub(crate) use self::sequencer::{Sequencer, Start, Stop};
 use crate::StoreError;
 
 /// Events that one transaction takes at most.

@@ -35,7 +35,9 @@ fn with_timeouts(mut config: Config) -> Config {
         .connect_timeout(Duration::from_secs(5))
         .tcp_user_timeout(Duration::from_secs(10))
         .keepalives(true)
-        .keepalives_idle(Duration::from_secs(5));
+        .keepalives_idle(Duration::from_secs(5))
+        .keepalives_interval(Duration::from_secs(2))
+        .keepalives_retries(3);
     config
 }
 

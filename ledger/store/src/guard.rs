@@ -9,6 +9,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use daybook_core::Hash;
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -111,8 +112,9 @@ impl Guard {
         };
         let mark = match fs::read(path) {
             Ok(bytes) => {
-                let mark = serde_json::from_slice(&bytes);
-                Some(mark.map_err(|_| GuardError::Unreadable(path.to_owned()))?)
+                let mark: Option<Mark> = serde_json::from_slice(&bytes).ok();
+                let mark = mark.filter(|mark| Hash::from_base64url(&mark.root).is_some());
+                Some(mark.ok_or_else(|| GuardError::Unreadable(path.to_owned()))?)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(io(error)),
@@ -142,36 +144,57 @@ impl Guard {
         })
     }
 
-    /// Raises the mark, durably. Done before a checkpoint leaves, never after. A smaller one changes nothing.
+    /// Raises the mark, durably. Done before a checkpoint leaves, never after. A smaller one changes nothing, and another
+    /// root for the same size is refused.
     pub fn raise(&mut self, mark: Mark) -> Result<(), GuardError> {
-        if self
-            .mark
-            .as_ref()
-            .is_some_and(|old| old.size > mark.size || *old == mark)
-        {
+        if self.holds(&mark)? {
             return Ok(());
         }
-        self.write(&mark).map_err(|source| GuardError::Io {
+        let io = |source| GuardError::Io {
             path: self.path.clone(),
             source,
-        })?;
+        };
+        let folder = self.lock_folder().map_err(io)?;
+        // A hub that is being replaced may still be writing to the same file.
+        let on_disk = Self::open(&self.path)?;
+        if on_disk.holds(&mark)? {
+            self.mark = on_disk.mark;
+            return Ok(());
+        }
+        self.write(&mark, &folder).map_err(io)?;
         self.mark = Some(mark);
         Ok(())
     }
 
-    fn write(&self, mark: &Mark) -> io::Result<()> {
+    /// Whether the mark stands as high already.
+    fn holds(&self, mark: &Mark) -> Result<bool, GuardError> {
+        match &self.mark {
+            Some(old) if old.size == mark.size && old.root != mark.root => Err(GuardError::Fork(mark.size)),
+            Some(old) => Ok(old.size > mark.size || old == mark),
+            None => Ok(false),
+        }
+    }
+
+    /// The guard's folder, locked until it is dropped.
+    fn lock_folder(&self) -> io::Result<File> {
         let folder = self
             .path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
+        let folder = File::open(folder)?;
+        flock(&folder, FlockOperation::LockExclusive)?;
+        Ok(folder)
+    }
+
+    fn write(&self, mark: &Mark, folder: &File) -> io::Result<()> {
         let new = self.path.with_extension("new");
         let mut file = File::create(&new)?;
         file.write_all(serde_json::to_string(mark)?.as_bytes())?;
         file.sync_all()?;
         fs::rename(&new, &self.path)?;
-        File::open(folder)?.sync_all()
+        folder.sync_all()
     }
 }
 
@@ -201,6 +224,31 @@ mod tests {
         assert_eq!(Guard::open(&path).unwrap().mark(), Some(&mark(5)));
         guard.raise(mark(9)).unwrap();
         assert_eq!(Guard::open(&path).unwrap().released().unwrap().size, 9);
+    }
+
+    #[test]
+    fn another_root_for_the_same_size_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("guard.json");
+        let mut guard = Guard::open(&path).unwrap();
+        guard.raise(mark(5)).unwrap();
+        let other = Mark {
+            root: mark(6).root,
+            ..mark(5)
+        };
+        assert!(matches!(guard.raise(other), Err(GuardError::Fork(5))));
+        assert_eq!(Guard::open(&path).unwrap().mark(), Some(&mark(5)));
+    }
+
+    #[test]
+    fn two_that_share_a_file_never_lower_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("guard.json");
+        let mut guards = [Guard::open(&path).unwrap(), Guard::open(&path).unwrap()];
+        guards[0].raise(mark(9)).unwrap();
+        guards[1].raise(mark(5)).unwrap();
+        assert_eq!(Guard::open(&path).unwrap().mark(), Some(&mark(9)));
+        assert_eq!(guards[1].mark(), Some(&mark(9)));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use daybook_core::tree::{
     self, RightEdge, TILE_WIDTH, TileId, Tiles, nodes_at, tiles_for_consistency, tiles_for_inclusion,
     tiles_for_root,
 };
-use deadpool_postgres::GenericClient;
+use deadpool_postgres::{GenericClient, Object};
 use futures::future::try_join_all;
 use tokio_postgres::Row;
 
@@ -34,16 +34,21 @@ impl TreeHead {
     }
 }
 
-/// The committed head. It may be ahead of what was published.
-pub async fn head(client: &impl GenericClient) -> Result<TreeHead, StoreError> {
+/// The committed head under a lock: a plain read may see a commit that no synchronous standby has yet, or miss one whose
+/// outcome its author does not know.
+pub(crate) async fn locked_head(client: &mut Object) -> Result<TreeHead, StoreError> {
+    let tx = client.transaction().await?;
     let row = sql::one(
-        client,
-        "-- head
-             SELECT size, root
-             FROM log_head",
+        &tx,
+        "-- locked_head
+         SELECT size, root
+         FROM log_head
+         FOR SHARE",
         &[],
     )
     .await?;
+    // A commit and not a rollback: it is acknowledged only when all that it follows is durable.
+    tx.commit().await?;
     TreeHead::from_row(&row)
 }
 

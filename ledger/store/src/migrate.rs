@@ -24,6 +24,7 @@ pub async fn migrate(config: &Config) -> Result<i32, StoreError> {
     // An older program beside a newer schema must be able to start: see `check_schema`.
     let runner = embedded::migrations::runner().set_abort_missing(false);
     runner.run_async(&mut client).await?;
+    grant_roles(&client).await?;
     version(&client).await
 }
 
@@ -47,6 +48,17 @@ async fn lock_migrations(client: &Client) -> Result<(), StoreError> {
             "-- lock_migrations
              SELECT pg_advisory_lock($1)",
             &[/* lock */ &LOCK],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Lets whoever migrated take the roles, and the roles see which schema they meet.
+async fn grant_roles(client: &Client) -> Result<(), StoreError> {
+    client
+        .batch_execute(
+            "GRANT SELECT ON refinery_schema_history TO daybook_log, daybook_reader;
+             GRANT daybook_log, daybook_reader TO CURRENT_USER",
         )
         .await?;
     Ok(())

@@ -8,20 +8,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daybook_core::checkpoint::{Checkpoint, CheckpointError};
-use daybook_core::note::NoteSigner;
-use deadpool_postgres::{GenericClient, Pool, Transaction};
+use daybook_core::note::{Note, NoteSigner};
+use deadpool_postgres::{GenericClient, Object, Pool, Transaction};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
+use crate::append::Stop;
 use crate::error::damaged;
 use crate::guard::{Guard, GuardError, Mark};
 use crate::health::Health;
 use crate::identity::Server;
 use crate::log::{self, TreeHead};
-use crate::row::number;
+use crate::row::{number, size};
 use crate::{StoreError, sql};
 
 /// How often a grown head is published.
@@ -126,18 +126,25 @@ impl Publisher {
 
     /// Publishes whatever was committed and lets out what other instances have published, until told to stop; then once
     /// more, so that everything acknowledged is covered.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, stop: Stop) {
+        tokio::select! {
+            () = self.keep_publishing(&stop) => {}
+            () = stop.hard.cancelled() => {}
+        }
+    }
+
+    async fn keep_publishing(&mut self, stop: &Stop) {
         let mut tick = tokio::time::interval(INTERVAL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let is_last = stop.is_cancelled();
+            let is_last = stop.soft.is_cancelled();
             self.publish_once().await;
             if is_last {
                 return;
             }
             tokio::select! {
                 _ = tick.tick() => {}
-                () = stop.cancelled() => {}
+                () = stop.soft.cancelled() => {}
             }
         }
     }
@@ -175,7 +182,10 @@ impl Publisher {
 
     async fn publish(&mut self) -> Result<(), PublishError> {
         let mut client = self.pool.get().await?;
-        let head = committed_head(&mut client).await?;
+        if !self.has_news(&client).await? {
+            return Ok(());
+        }
+        let head = log::locked_head(&mut client).await?;
         self.head.send_if_modified(|old| {
             let has_grown = head.size > old.size;
             if has_grown {
@@ -183,30 +193,7 @@ impl Publisher {
             }
             has_grown
         });
-        let tx = client.transaction().await?;
-        let last = lock_publication(&tx).await?;
-        let released = if head.size > last.size {
-            self.server.check(&tx).await?;
-            continues(&tx, last, head).await?;
-            let checkpoint = Checkpoint::new(self.origin.as_str(), head.size, head.root)?;
-            let note = checkpoint.sign(&self.signer)?.to_string();
-            self.raise(head)?;
-            insert_checkpoint(&tx, head, &note).await?;
-            tx.commit().await?;
-            debug!(size = head.size, "Published a checkpoint");
-            Some(Released {
-                head,
-                note: note.into(),
-            })
-        } else {
-            let released = latest(&tx).await?;
-            tx.rollback().await?;
-            // Another instance may have published it: its size is now ours to guard as well.
-            if let Some(released) = &released {
-                self.raise(released.head)?;
-            }
-            released
-        };
+        let released = self.release(&mut client, head).await?;
         self.released.send_if_modified(|old| {
             let is_newer = released.as_ref().map(|new| new.head.size) > old.as_ref().map(|old| old.head.size);
             if is_newer {
@@ -215,6 +202,71 @@ impl Publisher {
             is_newer
         });
         Ok(())
+    }
+
+    /// Whether there is more than was let out, by a read that takes no lock and writes nothing.
+    async fn has_news(&self, client: &Object) -> Result<bool, PublishError> {
+        let row = sql::one(
+            client,
+            "-- news
+             SELECT h.size, p.size
+             FROM log_head AS h, publication AS p",
+            &[],
+        )
+        .await?;
+        let (found, published) = (size(&row, 0)?, size(&row, 1)?);
+        let guarded = self.guard.released().map_or(0, |released| released.size);
+        if found < guarded {
+            return Err(GuardError::Older {
+                found,
+                released: guarded,
+            }
+            .into());
+        }
+        let out = self.released.borrow().as_ref().map_or(0, |released| released.head.size);
+        Ok(found.max(published) > out)
+    }
+
+    /// Signs the head, or takes what another instance has published if that covers it. The guard is raised before either
+    /// leaves.
+    async fn release(&mut self, client: &mut Object, head: TreeHead) -> Result<Option<Released>, PublishError> {
+        let tx = client.transaction().await?;
+        let last = lock_publication(&tx).await?;
+        self.server.check(&tx).await?;
+        continues(&tx, &[Some(last), Some(head), self.guard.released()]).await?;
+        if head.size <= last.size {
+            let released = latest(&tx).await?;
+            tx.commit().await?;
+            if let Some(released) = &released {
+                self.check_note(released)?;
+                self.raise(released.head)?;
+            }
+            return Ok(released);
+        }
+        let checkpoint = Checkpoint::new(self.origin.as_str(), head.size, head.root)?;
+        let note = checkpoint.sign(&self.signer)?.to_string();
+        self.raise(head)?;
+        insert_checkpoint(&tx, head, &note).await?;
+        tx.commit().await?;
+        debug!(size = head.size, "Published a checkpoint");
+        Ok(Some(Released {
+            head,
+            note: note.into(),
+        }))
+    }
+
+    /// A note that was read and not made here must be what this hub would have signed.
+    fn check_note(&self, released: &Released) -> Result<(), StoreError> {
+        let opened = Note::parse(released.note.as_bytes())
+            .map_err(CheckpointError::from)
+            .and_then(|note| Checkpoint::open(&note, self.signer.verifier(), &self.origin));
+        match opened {
+            Ok(found) if found.size() == released.head.size && *found.root() == released.head.root => Ok(()),
+            _ => Err(damaged(format!(
+                "the checkpoint of size {} is not one that this hub signs",
+                released.head.size
+            ))),
+        }
     }
 
     fn raise(&mut self, head: TreeHead) -> Result<(), GuardError> {
@@ -226,22 +278,6 @@ impl Publisher {
             timeline: self.server.timeline,
         })
     }
-}
-
-/// The head under a lock: a plain read may see a commit that no synchronous standby has yet.
-async fn committed_head(client: &mut deadpool_postgres::Object) -> Result<TreeHead, StoreError> {
-    let tx = client.transaction().await?;
-    let row = sql::one(
-        &tx,
-        "-- committed_head
-         SELECT size, root
-         FROM log_head
-         FOR SHARE",
-        &[],
-    )
-    .await?;
-    tx.commit().await?;
-    TreeHead::from_row(&row)
 }
 
 async fn lock_publication(tx: &Transaction<'_>) -> Result<TreeHead, StoreError> {
@@ -257,12 +293,12 @@ async fn lock_publication(tx: &Transaction<'_>) -> Result<TreeHead, StoreError> 
     TreeHead::from_row(&row)
 }
 
-/// Both roots, computed from the same tiles, must be those that are stated.
-async fn continues(tx: &Transaction<'_>, last: TreeHead, head: TreeHead) -> Result<(), StoreError> {
-    for (what, stated) in [("published", last), ("committed", head)] {
-        if stated.size > 0 && log::root(tx, stated.size).await? != stated.root {
+/// The entries must give every root that was stated of them.
+async fn continues(tx: &Transaction<'_>, stated: &[Option<TreeHead>]) -> Result<(), StoreError> {
+    for stated in stated.iter().flatten() {
+        if log::root(tx, stated.size).await? != stated.root {
             return Err(damaged(format!(
-                "its first {} entries do not give the root that was {what}",
+                "its first {} entries do not give the root that was committed or published for them",
                 stated.size
             )));
         }

@@ -7,10 +7,10 @@ use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_postgres::Config;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::info;
 
-use crate::append::{self, Appender, MAX_WAITING, Sequencer};
+use crate::append::{self, Appender, MAX_WAITING, Sequencer, Stop};
 use crate::guard::{Guard, GuardError};
 use crate::health::Health;
 use crate::identity::{self, Server};
@@ -53,7 +53,7 @@ impl From<deadpool_postgres::PoolError> for OpenError {
     }
 }
 
-/// An open log: it appends, publishes and reads until it is closed.
+/// An open log: it appends, publishes and reads until it is closed, or dropped, which ends it at once.
 pub struct Store {
     /// Takes events in.
     pub appender: Appender,
@@ -73,8 +73,9 @@ pub struct Store {
 struct Loops {
     sequencer: JoinHandle<()>,
     publisher: JoinHandle<()>,
+    stop: Stop,
     stop_publishing: CancellationToken,
-    hard_stop: CancellationToken,
+    _ends_with_store: DropGuard,
 }
 
 impl Store {
@@ -89,7 +90,7 @@ impl Store {
             require_durability,
         } = options;
         let writers = connect::writer_pool(&config)?;
-        let client = writers.get().await?;
+        let mut client = writers.get().await?;
         migrate::check_schema(&client).await?;
         if require_durability {
             identity::check_durability(&client).await?;
@@ -105,7 +106,7 @@ impl Store {
         }
         let server = Server::read(&client).await?;
         let guard = Guard::open(&guard_path)?;
-        check_guard(&client, &guard, &origin, &server, trust_database).await?;
+        check_guard(&mut client, &guard, &origin, &server, trust_database).await?;
         drop(client);
 
         let health = Health::default();
@@ -132,12 +133,18 @@ impl Store {
         });
         let reader = Reader::new(connect::reader_pool(&config)?);
         let (queue, waiting) = mpsc::channel(MAX_WAITING);
-        let (stop_publishing, hard_stop) = (CancellationToken::new(), CancellationToken::new());
+        let stop = Stop::default();
+        // The publisher ends after the sequencer, so that all that was acknowledged is covered.
+        let publishing_ends = Stop {
+            hard: stop.hard.clone(),
+            ..Stop::default()
+        };
         let loops = Loops {
-            sequencer: tokio::spawn(sequencer.run(waiting, hard_stop.clone())),
-            publisher: tokio::spawn(publishing.run(stop_publishing.clone())),
-            stop_publishing,
-            hard_stop,
+            stop_publishing: publishing_ends.soft.clone(),
+            sequencer: tokio::spawn(sequencer.run(waiting, stop.clone())),
+            publisher: tokio::spawn(publishing.run(publishing_ends)),
+            _ends_with_store: stop.hard.clone().drop_guard(),
+            stop,
         };
         let appender = Appender::new(queue, reader.clone(), published.clone());
         info!(size = head_seen.borrow().size, "Opened the log");
@@ -153,10 +160,10 @@ impl Store {
         })
     }
 
-    /// Appends what waits, publishes it, and ends. Every clone of the appender must have been dropped.
+    /// Appends what waits, publishes it, and ends. From now on every clone of the appender refuses.
     pub async fn close(self) {
-        let Self { appender, loops, .. } = self;
-        drop(appender);
+        let Self { loops, .. } = self;
+        loops.stop.soft.cancel();
         // A loop that panicked has logged why; there is nothing left to stop.
         drop(loops.sequencer.await);
         loops.stop_publishing.cancel();
@@ -165,19 +172,20 @@ impl Store {
 
     /// Ends at once what [`Store::close`] would wait for.
     pub fn hard_stop(&self) -> CancellationToken {
-        self.loops.hard_stop.clone()
+        self.loops.stop.hard.clone()
     }
 }
 
 /// The database must continue what this hub has released.
 async fn check_guard(
-    client: &deadpool_postgres::Object,
+    client: &mut deadpool_postgres::Object,
     guard: &Guard,
     origin: &str,
     server: &Server,
     trust_database: bool,
 ) -> Result<(), OpenError> {
-    let head = log::head(client).await?;
+    let head = log::locked_head(client).await?;
+    let client = &*client;
     let Some((mark, released)) = guard.mark().zip(guard.released()) else {
         let published = publish::latest(client)
             .await?

@@ -50,6 +50,14 @@ impl TestDb {
         Self::create(None).await
     }
 
+    /// A database with the newest schema and no log in it.
+    ///
+    /// # Panics
+    /// When PostgreSQL cannot be had or the migrations fail, with the reason.
+    pub async fn new() -> Self {
+        Self::migrated(schema).await
+    }
+
     /// A copy of a database that `migrate` has prepared; it runs once per process for each function, whatever the
     /// number of tests.
     ///
@@ -101,6 +109,10 @@ impl Drop for TestDb {
             name: self.name().to_owned(),
         }));
     }
+}
+
+async fn schema(config: Config) -> Result<(), daybook_store::StoreError> {
+    daybook_store::migrate(&config).await.map(drop)
 }
 
 fn server() -> &'static mpsc::UnboundedSender<Request> {

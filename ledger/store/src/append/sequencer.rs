@@ -4,7 +4,6 @@
 //! orders their transactions, and each reads on from its own size when another has moved it.
 
 use daybook_core::tree::RightEdge;
-use daybook_rules::Table;
 use deadpool_postgres::{Object, Pool};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +17,7 @@ use crate::error::damaged;
 use crate::health::Health;
 use crate::identity::Server;
 use crate::log::{self, TreeHead};
-use crate::policy;
+use crate::policy::InForce;
 
 /// With what a sequencer begins.
 pub(crate) struct Start {
@@ -34,14 +33,23 @@ pub(crate) struct Sequencer {
     start: Start,
     session: Option<Object>,
     edge: RightEdge,
-    table: Table,
+    policy: InForce,
+    /// How many events are still tried one by one, since one of them made a transaction fail.
+    singly: usize,
+}
+
+/// When a loop ends: after all that waits, or at once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stop {
+    pub(crate) soft: CancellationToken,
+    pub(crate) hard: CancellationToken,
 }
 
 impl Sequencer {
     /// Reads where the log stands and checks that the right edge gives the root that the head names.
     pub(crate) async fn load(start: Start) -> Result<Self, StoreError> {
-        let client = start.pool.get().await?;
-        let head = log::head(&client).await?;
+        let mut client = start.pool.get().await?;
+        let head = log::locked_head(&mut client).await?;
         let edge = log::right_edge(&client, head.size).await?;
         if edge.root() != head.root {
             return Err(damaged(format!(
@@ -49,56 +57,82 @@ impl Sequencer {
                 head.size
             )));
         }
-        let table = policy::in_force(&client).await?;
+        let policy = InForce::load(&client).await?;
         start.head.send_replace(head);
         Ok(Self {
             start,
             session: None,
             edge,
-            table,
+            policy,
+            singly: 0,
         })
     }
 
-    /// Takes what waits until the queue is closed and empty, or the log turns out to be damaged.
-    pub(crate) async fn run(mut self, mut queue: mpsc::Receiver<Waiting>, hard_stop: CancellationToken) {
-        let mut waiting = Vec::new();
+    /// Takes what waits until it is told to stop, and then what still waits. Whether or not somebody holds an appender
+    /// then is no matter: its queue is closed.
+    pub(crate) async fn run(mut self, mut queue: mpsc::Receiver<Waiting>, stop: Stop) {
+        tokio::select! {
+            () = self.serve(&mut queue, &stop.soft) => {}
+            () = stop.hard.cancelled() => {}
+        }
+    }
+
+    async fn serve(&mut self, queue: &mut mpsc::Receiver<Waiting>, stop: &CancellationToken) {
+        let mut waiting: Vec<Waiting> = Vec::new();
         loop {
+            if stop.is_cancelled() {
+                queue.close();
+            }
             if waiting.is_empty() {
-                let Some(first) = queue.recv().await else { return };
+                let first = tokio::select! {
+                    first = queue.recv() => first,
+                    () = stop.cancelled(), if !stop.is_cancelled() => continue,
+                };
+                let Some(first) = first else { return };
                 waiting.push(first);
             }
             while waiting.len() < MAX_BATCH {
                 let Ok(next) = queue.try_recv() else { break };
                 waiting.push(next);
             }
-            // A caller who no longer listens is not served: its event was not yet sent to the database.
-            waiting.retain(|next: &Waiting| !next.answer.is_closed());
+            // A caller who no longer listens is not served. If an attempt with an unknown outcome did append its event,
+            // the same bytes again will tell.
+            waiting.retain(|next| !next.answer.is_closed());
             if let Some(reason) = self.start.health.stopped() {
                 refuse_all(&mut waiting, &reason);
-                continue;
             }
-            let attempt = tokio::select! {
-                attempt = self.attempt(&waiting) => attempt,
-                () = hard_stop.cancelled() => return,
-            };
-            match attempt {
-                Ok((session, judged, edge)) => {
-                    self.session = Some(session);
-                    self.deliver(judged, edge, &mut waiting).await;
-                }
-                Err(StoreError::Damaged(reason)) => {
-                    error!(reason, "The log is damaged; nothing more is written: {reason}");
-                    self.start.health.stop(reason);
-                }
-                Err(error) => {
-                    // Whether it committed is unknown. The next attempt takes the lock, which waits for the old
-                    // session to end, and finds each event by its leaf hash if it is there.
-                    warn!(
-                        error = &error as &dyn std::error::Error,
-                        "A transaction failed; trying again"
-                    );
-                    self.start.health.pause().await;
-                }
+            if !waiting.is_empty() {
+                self.serve_batch(&mut waiting).await;
+            }
+        }
+    }
+
+    async fn serve_batch(&mut self, waiting: &mut Vec<Waiting>) {
+        let width = if self.singly > 0 { 1 } else { waiting.len() };
+        match self.attempt(&waiting[..width]).await {
+            Ok((session, judged, edge)) => {
+                self.session = Some(session);
+                self.singly = self.singly.saturating_sub(judged.answers.len());
+                self.deliver(judged, edge, waiting);
+            }
+            Err(StoreError::Damaged(reason)) => {
+                error!(reason, "The log is damaged; nothing more is written: {reason}");
+                self.start.health.stop(reason);
+            }
+            Err(error) if is_of_the_events(&error) && width > 1 => {
+                warn!(error = &error as &dyn std::error::Error, "A batch failed; trying its events one by one");
+                self.singly = width;
+            }
+            Err(error) if is_of_the_events(&error) => {
+                error!(error = &error as &dyn std::error::Error, "The database refuses an event");
+                self.singly = self.singly.saturating_sub(1);
+                drop(waiting.remove(0).answer.send(Err(error.into())));
+            }
+            Err(error) => {
+                // Whether it committed is unknown. The next attempt takes the lock, which waits for the old session to
+                // end, and finds each event by its leaf hash if it is there.
+                warn!(error = &error as &dyn std::error::Error, "A transaction failed; trying again");
+                self.start.health.pause().await;
             }
         }
     }
@@ -115,24 +149,40 @@ impl Sequencer {
 
     async fn attempt(&mut self, waiting: &[Waiting]) -> Result<(Object, Judged, RightEdge), StoreError> {
         let mut session = self.session().await?;
+        match self.transact(&mut session, waiting).await {
+            Ok((judged, edge)) => Ok((session, judged, edge)),
+            Err(error) => {
+                // Not back into the pool, where the next to take it would meet what is left of the transaction.
+                drop(Object::take(session));
+                Err(error)
+            }
+        }
+    }
+
+    async fn transact(
+        &mut self,
+        session: &mut Object,
+        waiting: &[Waiting],
+    ) -> Result<(Judged, RightEdge), StoreError> {
         let tx = session.transaction().await?;
         let head = write::lock_head(&tx).await?;
         self.follow(&tx, head).await?;
 
         let candidates: Vec<&Candidate> = waiting.iter().map(|next| &next.candidate).collect();
-        let needs = Needs::of(&self.table, candidates.iter().map(|candidate| &candidate.event));
+        let needs = Needs::of(&self.policy.table, candidates.iter().map(|candidate| &candidate.event));
         let mut known = write::load(&tx, &needs).await?;
         let judged = judge_all(
             &self.start.origin,
-            &self.table,
+            &self.policy.table,
             head.size,
             &mut known,
             &candidates,
         );
         let mut edge = self.edge.clone();
         if judged.accepted.is_empty() {
-            tx.rollback().await?;
-            return Ok((session, judged, edge));
+            // A commit and not a rollback: what is said to stand in the log must be durable, whoever appended it.
+            tx.commit().await?;
+            return Ok((judged, edge));
         }
         let tiles: Vec<_> = judged
             .accepted
@@ -150,7 +200,7 @@ impl Sequencer {
             appended = judged.accepted.len(),
             "Appended a batch"
         );
-        Ok((session, judged, edge))
+        Ok((judged, edge))
     }
 
     /// Reads on to a head that another instance has moved, or stops where it does not continue ours.
@@ -186,18 +236,22 @@ impl Sequencer {
             )));
         }
         self.edge = edge;
-        self.table = policy::in_force(tx).await?;
-        Ok(())
+        self.policy.follow(tx).await
     }
 
-    async fn deliver(&mut self, judged: Judged, edge: RightEdge, waiting: &mut Vec<Waiting>) {
+    fn deliver(&mut self, judged: Judged, edge: RightEdge, waiting: &mut Vec<Waiting>) {
         let head = TreeHead {
             size: edge.size(),
             root: edge.root(),
         };
         self.edge = edge;
-        if judged.adopts {
-            self.adopt().await;
+        if judged.adopts
+            && let Some(last) = judged.accepted.last()
+            && let Err(error) = self.policy.adopt(&last.event)
+        {
+            let reason = format!("the rule table that was adopted cannot be read: {error}");
+            error!(reason, "{reason}");
+            self.start.health.stop(reason);
         }
         for (next, answer) in waiting.drain(..judged.answers.len()).zip(judged.answers) {
             // Nobody listens any more: the caller will ask again with the same bytes.
@@ -211,19 +265,16 @@ impl Sequencer {
             has_grown
         });
     }
+}
 
-    /// Takes up the table that was adopted just now. A failure here is met again by the next attempt's own reading.
-    async fn adopt(&mut self) {
-        let table = async { policy::in_force(&self.start.pool.get().await?).await };
-        match table.await {
-            Ok(table) => self.table = table,
-            Err(error) => {
-                let reason = format!("the rule table that was adopted cannot be read: {error}");
-                error!(reason, "{reason}");
-                self.start.health.stop(reason);
-            }
-        }
-    }
+/// Whether the server refused what was to be written, as it would again: a constraint or a limit that the rules do not
+/// know. Anything else passes, or is the database's own trouble.
+fn is_of_the_events(error: &StoreError) -> bool {
+    let StoreError::Postgres(error) = error else {
+        return false;
+    };
+    let class = error.code().and_then(|code| code.code().get(..2));
+    matches!(class, Some("22" | "23" | "54"))
 }
 
 fn refuse_all(waiting: &mut Vec<Waiting>, reason: &str) {

@@ -1,4 +1,6 @@
 //! The store against a real PostgreSQL.
 
 #[cfg(test)]
+mod append;
+#[cfg(test)]
 mod cluster;

@@ -1,0 +1,121 @@
+//! Where the demo plays: a folder, a founded log, a hub that listens.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use daybook_core::id::Actor;
+use daybook_core::note::VerifierKey;
+use tempfile::TempDir;
+
+use crate::args::DemoArgs;
+use crate::author::Author;
+use crate::client::{Client, Follower};
+use crate::commands::output;
+use crate::config::{Config, Secrets};
+use crate::hub::{self, Consent, Hub};
+use crate::keyfile::Keys;
+
+/// The demo's log. It is never the name of another.
+const ORIGIN: &str = "demo.daybook.example/log";
+
+/// The hub and its folder.
+pub(super) struct Stage {
+    pub(super) folder: PathBuf,
+    pub(super) client: Client,
+    config: Config,
+    hub: Hub,
+    /// Removed when the demo ends, unless the user named a folder.
+    temporary: Option<TempDir>,
+}
+
+impl Stage {
+    /// Founds a log in a fresh folder and starts its hub.
+    pub(super) async fn build(args: &DemoArgs) -> Result<Self> {
+        let (folder, temporary) = folder(args.data_dir.as_deref())?;
+        let config = Config {
+            origin: ORIGIN.to_owned(),
+            listen: args.listen,
+            data_dir: folder.join("data"),
+            key_dir: folder.join("keys"),
+            guard_path: folder.join("guard/guard.json"),
+            max_packet_bytes: 64 * 1024 * 1024,
+        };
+        fs::create_dir_all(&config.data_dir).with_context(|| format!("cannot make {}", config.data_dir.display()))?;
+        let secrets = Secrets::default();
+        output::line(&format!("Daybook demo in {}", folder.display()));
+        output::line("Starting a private PostgreSQL and founding a log …");
+        let founding = hub::found(&config, &secrets, "The demo's log").await?;
+        let hub = Hub::start(&config, &secrets, Consent::default()).await?;
+        let client = Client::new(&format!("http://{}", hub.address))?;
+        output::line(&format!("  hub           http://{}", hub.address));
+        output::line(&format!("  verifier key  {}", hub.log_key));
+        output::line(&format!("  rule table    {}", founding.table));
+        Ok(Self { folder, client, config, hub, temporary })
+    }
+
+    pub(super) fn origin(&self) -> &str {
+        &self.config.origin
+    }
+
+    pub(super) fn log_key(&self) -> &VerifierKey {
+        &self.hub.log_key
+    }
+
+    /// An actor with fresh keys, kept in a file of its own.
+    pub(super) fn actor(&self, actor: Actor) -> Result<Author> {
+        let file = format!("{}.json", actor.to_string().replace('/', "-"));
+        let keys = Keys::create(&self.config.key_dir.join(file), actor)?;
+        Ok(self.author(keys))
+    }
+
+    /// The operator, whose keys founding the log has made.
+    pub(super) fn operator(&self) -> Result<Author> {
+        Ok(self.author(Keys::read(&self.config.key_dir.join(hub::OPERATOR_FILE))?))
+    }
+
+    fn author(&self, keys: Keys) -> Author {
+        let follower = Follower::new(self.client.clone(), self.origin(), self.log_key().clone());
+        Author::new(keys, self.client.clone(), follower)
+    }
+
+    /// A folder below the demo's own.
+    pub(super) fn below(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.folder.join(name);
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(folder)
+    }
+
+    /// Says what to look at now.
+    pub(super) fn invite(&self) {
+        let base = self.client.base();
+        output::line("");
+        output::line("The hub keeps running; Ctrl-C ends it. To look around:");
+        output::line(&format!("  curl {base}/log/checkpoint"));
+        output::line(&format!("  curl '{base}/v1/events?type=job-released'"));
+        output::line(&format!("  curl {base}/v1/tres/wessex/queue"));
+    }
+
+    /// Ends the hub and removes what was only for the demo.
+    pub(super) async fn clear(self) -> Result<()> {
+        self.hub.stop().await?;
+        if let Some(folder) = self.temporary {
+            folder.close().context("the demo's folder could not be removed")?;
+        }
+        Ok(())
+    }
+}
+
+fn folder(wanted: Option<&Path>) -> Result<(PathBuf, Option<TempDir>)> {
+    if let Some(path) = wanted {
+        fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
+        let is_empty = fs::read_dir(path)?.next().is_none();
+        ensure!(is_empty, "{} is not empty; the demo begins with a log of its own in an empty folder", path.display());
+        return Ok((path.canonicalize()?, None));
+    }
+    let folder = tempfile::Builder::new().prefix("daybook-demo-").tempdir()?;
+    // When root runs the demo, PostgreSQL runs as another user, who must be able to pass through.
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o711))?;
+    Ok((folder.path().to_owned(), Some(folder)))
+}
