@@ -70,7 +70,11 @@ fn add_project(state: &serde_json::Map<String, Value>, parties: &mut Vec<Organis
 /// A job's state names its TRE; a submission's has a job for each.
 fn add_tres(state: &serde_json::Map<String, Value>, parties: &mut Vec<Organisation>) {
     let own = state.get("tre").and_then(Value::as_str);
-    let of_jobs = state.get("jobs").and_then(Value::as_object).into_iter().flat_map(|jobs| jobs.keys());
+    let of_jobs = state
+        .get("jobs")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flat_map(|jobs| jobs.keys());
     let names = own.into_iter().chain(of_jobs.map(String::as_str));
     parties.extend(names.filter_map(|name| name.parse().ok()).map(Organisation::Tre));
 }

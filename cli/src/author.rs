@@ -54,13 +54,21 @@ pub struct Author {
 impl Author {
     /// An actor who speaks to a hub.
     pub fn new(keys: Keys, client: Client, follower: Follower) -> Self {
-        Self { keys, client, follower, step: 1 }
+        Self {
+            keys,
+            client,
+            follower,
+            step: 1,
+        }
     }
 
     /// An actor in a controlled zone, whose exact times would say something of the data: they are cut to steps.
     #[must_use]
     pub fn with_time_step(self, seconds: i64) -> Self {
-        Self { step: seconds.max(1), ..self }
+        Self {
+            step: seconds.max(1),
+            ..self
+        }
     }
 
     /// The hub.
@@ -75,11 +83,17 @@ impl Author {
             match self.send(&signed).await {
                 Err(error) if error.is("not-next") => {}
                 outcome => {
-                    return outcome.with_context(|| format!("{} could not append {}", self.keys.actor, draft.kind));
+                    return outcome
+                        .with_context(|| format!("{} could not append {}", self.keys.actor, draft.kind));
                 }
             }
         }
-        bail!("{} could not append {}: the stream {} moves too fast", self.keys.actor, draft.kind, draft.stream)
+        bail!(
+            "{} could not append {}: the stream {} moves too fast",
+            self.keys.actor,
+            draft.kind,
+            draft.stream
+        )
     }
 
     /// Sends the same bytes until it is known whether they are in the log.
@@ -99,9 +113,16 @@ impl Author {
     /// Signs an event as the next one of its stream.
     pub async fn sign(&mut self, draft: &Draft<'_>) -> Result<Signed> {
         let head = self.client.stream_head(&draft.stream.to_string()).await?;
-        let prev = head.leaf_hash.as_deref().map(|leaf| Hash::from_base64url(leaf).context("the hub's head is no hash"));
+        let prev = head
+            .leaf_hash
+            .as_deref()
+            .map(|leaf| Hash::from_base64url(leaf).context("the hub's head is no hash"));
         let is_service = self.keys.actor.is_service();
-        let seen = if is_service { Some(self.follower.advance().await?) } else { None };
+        let seen = if is_service {
+            Some(self.follower.advance().await?)
+        } else {
+            None
+        };
         let (data, openings, kept) = seal(draft)?;
         let claims = Claims {
             aud: self.follower.origin().to_owned(),
@@ -116,7 +137,11 @@ impl Author {
             kind: draft.kind.to_owned(),
             version: 1,
         };
-        Ok(Signed { event: Event::sign(&claims, &self.keys.event)?, openings, kept })
+        Ok(Signed {
+            event: Event::sign(&claims, &self.keys.event)?,
+            openings,
+            kept,
+        })
     }
 }
 
@@ -124,13 +149,23 @@ type Sealed = (Map<String, Value>, Vec<Opening>, Vec<Opening>);
 
 /// Seals what must be sealed under fresh salts, and fills up with decoys to the number that the type has.
 fn seal(draft: &Draft<'_>) -> Result<Sealed> {
-    let rule = Table::v1().rule(draft.kind).with_context(|| format!("there is no event type {:?}", draft.kind))?;
-    let mut data = draft.clear.as_object().cloned().context("an event's data is an object")?;
+    let rule = Table::v1()
+        .rule(draft.kind)
+        .with_context(|| format!("there is no event type {:?}", draft.kind))?;
+    let mut data = draft
+        .clear
+        .as_object()
+        .cloned()
+        .context("an event's data is an object")?;
     let (mut openings, mut kept) = (Vec::new(), Vec::new());
     for (name, value) in &draft.sealed {
         let opening = Opening::new(random::bytes()?, name, value.clone())?;
         let class = rule.sealed.get(*name).map(|field| field.class);
-        if class == Some(ReaderClass::IssuerOnly) { kept.push(opening) } else { openings.push(opening) }
+        if class == Some(ReaderClass::IssuerOnly) {
+            kept.push(opening)
+        } else {
+            openings.push(opening)
+        }
     }
     let used = openings.len() + kept.len();
     let decoys: Result<Vec<[u8; 32]>> = (used..rule.digests).map(|_| random::bytes()).collect();

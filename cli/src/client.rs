@@ -111,7 +111,10 @@ impl Client {
             .timeout(Duration::from_secs(60))
             .build()
             .context("no HTTP client can be made")?;
-        Ok(Self { base: base.trim_end_matches('/').to_owned(), http })
+        Ok(Self {
+            base: base.trim_end_matches('/').to_owned(),
+            http,
+        })
     }
 
     /// The hub's address.
@@ -120,10 +123,19 @@ impl Client {
     }
 
     /// Posts an event with its openings, once.
-    pub async fn append(&self, event: &Event, openings: &[Opening], wait: bool) -> Result<Receipt, ClientError> {
+    pub async fn append(
+        &self,
+        event: &Event,
+        openings: &[Opening],
+        wait: bool,
+    ) -> Result<Receipt, ClientError> {
         let openings: Vec<&str> = openings.iter().map(Opening::as_str).collect();
         let body = json!({ "event": event.as_str(), "openings": openings });
-        let path = if wait { "/v1/events?wait=published" } else { "/v1/events" };
+        let path = if wait {
+            "/v1/events?wait=published"
+        } else {
+            "/v1/events"
+        };
         let request = self.http.post(format!("{}{path}", self.base)).json(&body);
         self.json(self.send(request).await?).await
     }
@@ -163,7 +175,11 @@ impl Client {
 
     async fn bytes(&self, path: &str) -> Result<Vec<u8>, ClientError> {
         let response = self.send(self.http.get(format!("{}{path}", self.base))).await?;
-        Ok(response.bytes().await.map_err(|error| self.broken(error))?.to_vec())
+        Ok(response
+            .bytes()
+            .await
+            .map_err(|error| self.broken(error))?
+            .to_vec())
     }
 
     /// Sends a packet.
@@ -171,7 +187,8 @@ impl Client {
         let path = format!("/v1/packets/{id}");
         let token = token(keys, origin, &Method::PUT, &path)?;
         let url = format!("{}{path}?sha256={}", self.base, Hash::of(&bytes));
-        self.send(self.http.put(url).bearer_auth(token).body(bytes)).await?;
+        self.send(self.http.put(url).bearer_auth(token).body(bytes))
+            .await?;
         Ok(())
     }
 
@@ -179,8 +196,14 @@ impl Client {
     pub async fn get_packet(&self, keys: &Keys, origin: &str, id: &str) -> Result<Vec<u8>> {
         let path = format!("/v1/packets/{id}");
         let token = token(keys, origin, &Method::GET, &path)?;
-        let response = self.send(self.http.get(format!("{}{path}", self.base)).bearer_auth(token)).await?;
-        Ok(response.bytes().await.map_err(|error| self.broken(error))?.to_vec())
+        let response = self
+            .send(self.http.get(format!("{}{path}", self.base)).bearer_auth(token))
+            .await?;
+        Ok(response
+            .bytes()
+            .await
+            .map_err(|error| self.broken(error))?
+            .to_vec())
     }
 
     /// The openings of an entry that these keys may read.
@@ -200,13 +223,25 @@ impl Client {
             return Ok(response);
         }
         let document: Value = response.json().await.unwrap_or_default();
-        let text = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text = |name: &str| {
+            document
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         let slug = text("type").rsplit('/').next().unwrap_or_default().to_owned();
         let (mut title, detail) = (text("title"), text("detail"));
         if title.is_empty() {
             title = format!("the hub answered {status}");
         }
-        Err(ClientError::Problem { status, slug, title, detail, document })
+        Err(ClientError::Problem {
+            status,
+            slug,
+            title,
+            detail,
+            document,
+        })
     }
 
     async fn json<T: DeserializeOwned>(&self, response: Response) -> Result<T, ClientError> {

@@ -42,8 +42,14 @@ pub async fn run(args: Args) -> ExitCode {
         Ok(status) => status,
         Err(error) => {
             output::error(&error);
-            let is_passing = error.downcast_ref::<ClientError>().is_some_and(ClientError::is_passing);
-            if is_passing { ExitCode::from(NOT_READY) } else { ExitCode::FAILURE }
+            let is_passing = error
+                .downcast_ref::<ClientError>()
+                .is_some_and(ClientError::is_passing);
+            if is_passing {
+                ExitCode::from(NOT_READY)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -55,5 +61,8 @@ fn init_logging(command: &Command) {
         _ => "error",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }

@@ -39,8 +39,12 @@ pub struct Secrets {
 impl Config {
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("cannot read {}; `daybook init` makes a log and says what to write there", path.display()))?;
+        let text = fs::read_to_string(path).with_context(|| {
+            format!(
+                "cannot read {}; `daybook init` makes a log and says what to write there",
+                path.display()
+            )
+        })?;
         Self::parse(&text).with_context(|| format!("in {}", path.display()))
     }
 
@@ -80,9 +84,16 @@ mod tests {
     fn unknown_keys_and_a_guard_among_the_data_are_refused() {
         let text = "origin = \"o\"\ndata_dir = \"/d\"\nkey_dir = \"/k\"\nguard_path = \"/g\"\n";
         assert!(Config::parse(text).is_ok());
-        let error = Config::parse(&format!("{text}orgin = \"x\"\n")).unwrap_err().to_string();
+        let error = Config::parse(&format!("{text}orgin = \"x\"\n"))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("orgin"), "{error}");
         let inside = text.replace("/g", "/d/guard");
-        assert!(Config::parse(&inside).unwrap_err().to_string().contains("data_dir"));
+        assert!(
+            Config::parse(&inside)
+                .unwrap_err()
+                .to_string()
+                .contains("data_dir")
+        );
     }
 }

@@ -43,7 +43,11 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
         wait_for_end().await?;
     }
     stage.clear().await?;
-    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if holds {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 async fn play(stage: &Stage, cwltool: &std::path::Path) -> Result<bool> {

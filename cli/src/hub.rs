@@ -59,17 +59,42 @@ impl Hub {
         let log_key = signer.verifier().clone();
         let store = open_store(config, &database, signer, consent.trust_database).await?;
         let packets = packet_folder(&config.data_dir)?;
-        let app = App::new(&config.origin, &log_key.to_string(), &store, packets, config.max_packet_bytes);
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}; is another hub running there?", config.listen))?;
+        let app = App::new(
+            &config.origin,
+            &log_key.to_string(),
+            &store,
+            packets,
+            config.max_packet_bytes,
+        );
+        let listener = TcpListener::bind(config.listen).await.with_context(|| {
+            format!(
+                "cannot listen on {}; is another hub running there?",
+                config.listen
+            )
+        })?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
-        let clerk = Clerk::new(&config.origin, Keys::read(&config.key_dir.join(CLERK_FILE))?, &store);
-        let server = tokio::spawn(daybook_api::serve(listener, daybook_api::router(app), stop.clone()));
+        let clerk = Clerk::new(
+            &config.origin,
+            Keys::read(&config.key_dir.join(CLERK_FILE))?,
+            &store,
+        );
+        let server = tokio::spawn(daybook_api::serve(
+            listener,
+            daybook_api::router(app),
+            stop.clone(),
+        ));
         let clerk = tokio::spawn(clerk.run(stop.clone()));
         info!(%address, "Listening on {address}");
-        Ok(Self { address, log_key, store, stop, server, clerk, database })
+        Ok(Self {
+            address,
+            log_key,
+            store,
+            stop,
+            server,
+            clerk,
+            database,
+        })
     }
 
     /// Stops accepting, lets open requests finish, commits and publishes what waits, and ends the private cluster.
@@ -106,13 +131,19 @@ pub(crate) fn log_signer(config: &Config, secrets: &Secrets) -> Result<NoteSigne
         Some(text) => keyfile::parse_seed(text).context("in DAYBOOK_LOG_KEY")?,
         None => keyfile::read_seed(&config.key_dir.join(LOG_KEY_FILE))?,
     };
-    let name = config.origin.parse().with_context(|| format!("the origin {:?} cannot name a log", config.origin))?;
+    let name = config
+        .origin
+        .parse()
+        .with_context(|| format!("the origin {:?} cannot name a log", config.origin))?;
     Ok(NoteSigner::from_seed(name, &seed)?)
 }
 
 /// A folder for packets, each made durable before it is acknowledged.
 fn packet_folder(data_dir: &Path) -> Result<Arc<LocalFileSystem>> {
     let folder = data_dir.join("hub");
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    Ok(Arc::new(LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true)))
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    Ok(Arc::new(
+        LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true),
+    ))
 }

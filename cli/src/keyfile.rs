@@ -28,14 +28,24 @@ impl Jwk {
     fn fresh() -> Result<Self> {
         let seed = random::bytes()?;
         let x = SecretKey::from_seed(&seed).public().to_x();
-        Ok(Self { kty: "OKP".to_owned(), crv: "Ed25519".to_owned(), x, d: base64url::encode(&seed) })
+        Ok(Self {
+            kty: "OKP".to_owned(),
+            crv: "Ed25519".to_owned(),
+            x,
+            d: base64url::encode(&seed),
+        })
     }
 
     fn seed(&self) -> Result<[u8; 32]> {
         let seed = base64url::decode(&self.d).and_then(|seed| seed.try_into().ok());
         let seed: [u8; 32] = seed.context("`d` is not 32 bytes in unpadded base64url")?;
-        let fits = self.kty == "OKP" && self.crv == "Ed25519" && SecretKey::from_seed(&seed).public().to_x() == self.x;
-        ensure!(fits, "`x` is not the public key of `d`, or the key is not Ed25519");
+        let fits = self.kty == "OKP"
+            && self.crv == "Ed25519"
+            && SecretKey::from_seed(&seed).public().to_x() == self.x;
+        ensure!(
+            fits,
+            "`x` is not the public key of `d`, or the key is not Ed25519"
+        );
         Ok(seed)
     }
 }
@@ -64,25 +74,42 @@ impl Keys {
     /// Makes fresh keys in memory.
     pub fn fresh(actor: Actor) -> Result<Self> {
         let key = || Ok::<_, anyhow::Error>(SecretKey::from_seed(&random::bytes()?));
-        Ok(Self { actor, event: key()?, access: Some(key()?) })
+        Ok(Self {
+            actor,
+            event: key()?,
+            access: Some(key()?),
+        })
     }
 
     /// Makes fresh keys in a new file of mode 0600. An existing file is never overwritten.
     pub fn create(path: &Path, actor: Actor) -> Result<Self> {
-        let file = File { actor: actor.to_string(), event: Jwk::fresh()?, access: Some(Jwk::fresh()?) };
+        let file = File {
+            actor: actor.to_string(),
+            event: Jwk::fresh()?,
+            access: Some(Jwk::fresh()?),
+        };
         write_secret(path, &serde_json::to_string_pretty(&file)?)?;
         Self::read(path)
     }
 
     /// Reads a file, which nobody but its owner may be able to read.
     pub fn read(path: &Path) -> Result<Self> {
-        let file: File = serde_json::from_str(&read_secret(path)?)
-            .with_context(|| format!("{} is not a key file; `daybook keys new` makes one", path.display()))?;
+        let file: File = serde_json::from_str(&read_secret(path)?).with_context(|| {
+            format!(
+                "{} is not a key file; `daybook keys new` makes one",
+                path.display()
+            )
+        })?;
         let key = |jwk: &Jwk| jwk.seed().map(|seed| SecretKey::from_seed(&seed));
         Ok(Self {
             actor: file.actor.parse()?,
             event: key(&file.event).with_context(|| format!("in {}", path.display()))?,
-            access: file.access.as_ref().map(key).transpose().with_context(|| format!("in {}", path.display()))?,
+            access: file
+                .access
+                .as_ref()
+                .map(key)
+                .transpose()
+                .with_context(|| format!("in {}", path.display()))?,
         })
     }
 
@@ -135,9 +162,16 @@ fn write_secret(path: &Path, text: &str) -> Result<()> {
 }
 
 fn read_secret(path: &Path) -> Result<String> {
-    let mode = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.permissions().mode();
+    let mode = fs::metadata(path)
+        .with_context(|| format!("cannot read {}", path.display()))?
+        .permissions()
+        .mode();
     if mode & 0o077 != 0 {
-        bail!("{} can be read by others; run `chmod 600 {}`", path.display(), path.display());
+        bail!(
+            "{} can be read by others; run `chmod 600 {}`",
+            path.display(),
+            path.display()
+        );
     }
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }

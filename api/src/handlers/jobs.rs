@@ -50,9 +50,9 @@ pub(crate) async fn get_submission(
     for job in head
         .state
         .get("jobs")
-        .and_then(Value::as_array)
+        .and_then(Value::as_object)
         .into_iter()
-        .flatten()
+        .flat_map(|jobs| jobs.values())
     {
         if let Some(job_id) = job.get("job").and_then(Value::as_str) {
             jobs.push(job_body(job_id, &stream(&app, "job", job_id).await?));

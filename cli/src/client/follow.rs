@@ -22,7 +22,12 @@ pub struct Follower {
 impl Follower {
     /// Begins with nothing seen: the first checkpoint is taken as it is.
     pub fn new(client: Client, origin: &str, key: VerifierKey) -> Self {
-        Self { client, origin: origin.to_owned(), key, seen: None }
+        Self {
+            client,
+            origin: origin.to_owned(),
+            key,
+            seen: None,
+        }
     }
 
     /// The log's name.
@@ -41,10 +46,17 @@ impl Follower {
                 new.size()
             );
             self.verify(old, &new).await.with_context(|| {
-                format!("the checkpoints over {} and {} entries disagree. Keep both: they prove it", old.size(), new.size())
+                format!(
+                    "the checkpoints over {} and {} entries disagree. Keep both: they prove it",
+                    old.size(),
+                    new.size()
+                )
             })?;
         }
-        let seen = Seen { root: *new.root(), size: new.size() };
+        let seen = Seen {
+            root: *new.root(),
+            size: new.size(),
+        };
         self.seen = Some(new);
         Ok(seen)
     }
@@ -54,7 +66,10 @@ impl Follower {
         for (id, width) in tiles_for_consistency(old.size(), new.size())? {
             let path = TilePath::new(Resource::Hashes(id), width)?;
             let bytes = self.client.bytes(&format!("/log/{path}")).await?;
-            tiles.insert(id, decode_tile(&bytes).with_context(|| format!("{path} is not a tile"))?);
+            tiles.insert(
+                id,
+                decode_tile(&bytes).with_context(|| format!("{path} is not a tile"))?,
+            );
         }
         let proof = consistency_proof(old.size(), new.size(), &tiles)?;
         verify_consistency(old.size(), old.root(), new.size(), new.root(), &proof)?;

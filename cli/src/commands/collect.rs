@@ -21,7 +21,10 @@ pub(super) async fn run(args: CollectArgs) -> Result<ExitCode> {
     let mut author = event::author(&args.remote, &args.key)?;
     let origin = args.remote.log_key.name().as_str().to_owned();
     let files = collect_results(&mut author, &origin, args.job, &args.out).await?;
-    output::line(&format!("{} holds, and is what was approved: {files} files", args.out.display()));
+    output::line(&format!(
+        "{} holds, and is what was approved: {files} files",
+        args.out.display()
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -31,18 +34,31 @@ pub(super) async fn run(args: CollectArgs) -> Result<ExitCode> {
 pub async fn collect_results(author: &mut Author, origin: &str, job: Uuid, out: &Path) -> Result<usize> {
     let state: Value = author.client().get(&format!("/v1/jobs/{job}")).await?;
     let packet = text(&state, "results");
-    ensure!(!packet.is_empty(), "the job has no results to collect: it is in the state {:?}", text(&state, "state"));
+    ensure!(
+        !packet.is_empty(),
+        "the job has no results to collect: it is in the state {:?}",
+        text(&state, "state")
+    );
     let released = released(author, job).await?;
     let bytes = author.client().get_packet(&author.keys, origin, packet).await?;
     let bag = Bag::from_zip(&bytes, &Limits::default()).context("the result packet is not a good bag")?;
     let found = commitment::of_released(&bag).context("the result packet holds no salt of its outputs")?;
-    let stated = released.claims().data.get("outputs").and_then(Value::as_str).unwrap_or_default();
+    let stated = released
+        .claims()
+        .data
+        .get("outputs")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     ensure!(
         base64url::encode(&found) == stated,
         "the outputs in the packet are not those that were approved; keep the packet and tell the TRE"
     );
     fs::write(out, &bytes).with_context(|| format!("cannot write {}", out.display()))?;
-    let files = bag.payload.keys().filter(|path| path.starts_with("outputs/")).count();
+    let files = bag
+        .payload
+        .keys()
+        .filter(|path| path.starts_with("outputs/"))
+        .count();
     let submission = random_id(text(&state, "submission"))?;
     let draft = Draft {
         stream: Stream::Submission(submission),
@@ -58,9 +74,17 @@ pub async fn collect_results(author: &mut Author, origin: &str, job: Uuid, out: 
 async fn released(author: &Author, job: Uuid) -> Result<Event> {
     let history: Value = author.client().get(&format!("/v1/jobs/{job}/history")).await?;
     let entries = history["entries"].as_array().cloned().unwrap_or_default();
-    let entry = entries.iter().rev().find(|entry| text(entry, "type") == "job-released");
+    let entry = entries
+        .iter()
+        .rev()
+        .find(|entry| text(entry, "type") == "job-released");
     let event = Event::parse(text(entry.context("the job was not released")?, "event"))?;
-    let stated = entry.map(|entry| text(entry, "leaf_hash")).and_then(Hash::from_base64url);
-    ensure!(stated.as_ref() == Some(event.leaf()), "the hub's leaf hash of `job-released` does not fit its bytes");
+    let stated = entry
+        .map(|entry| text(entry, "leaf_hash"))
+        .and_then(Hash::from_base64url);
+    ensure!(
+        stated.as_ref() == Some(event.leaf()),
+        "the hub's leaf hash of `job-released` does not fit its bytes"
+    );
     Ok(event)
 }

@@ -29,13 +29,32 @@ struct SignedFile {
 
 pub(super) async fn run(command: EventCommand) -> Result<ExitCode> {
     match command {
-        EventCommand::Sign { remote, key, stream, kind, data, sealed } => {
+        EventCommand::Sign {
+            remote,
+            key,
+            stream,
+            kind,
+            data,
+            sealed,
+        } => {
             let clear: Value = serde_json::from_str(&data).context("--data is not JSON")?;
-            let sealed: Map<String, Value> = serde_json::from_str(&sealed).context("--sealed is not a JSON object")?;
-            let sealed = sealed.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+            let sealed: Map<String, Value> =
+                serde_json::from_str(&sealed).context("--sealed is not a JSON object")?;
+            let sealed = sealed
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.clone()))
+                .collect();
             let mut author = author(&remote, &key)?;
-            let signed = author.sign(&Draft { stream, kind: &kind, clear, sealed }).await?;
-            let texts = |openings: &[Opening]| openings.iter().map(|o| o.as_str().to_owned()).collect::<Vec<_>>();
+            let signed = author
+                .sign(&Draft {
+                    stream,
+                    kind: &kind,
+                    clear,
+                    sealed,
+                })
+                .await?;
+            let texts =
+                |openings: &[Opening]| openings.iter().map(|o| o.as_str().to_owned()).collect::<Vec<_>>();
             let file = json!({
                 "event": signed.event.as_str(), "openings": texts(&signed.openings), "kept": texts(&signed.kept),
             });
@@ -46,8 +65,13 @@ pub(super) async fn run(command: EventCommand) -> Result<ExitCode> {
                 serde_json::from_str(&read(&file)?).context("this is not what `event sign` prints")?;
             let event = Event::parse(&file.event).context("the event")?;
             let openings: Result<Vec<_>, _> = file.openings.iter().map(|text| Opening::parse(text)).collect();
-            let receipt = Client::new(&hub)?.append(&event, &openings.context("an opening")?, true).await?;
-            output::line(&format!("appended at index {} (leaf hash {})", receipt.index, receipt.leaf_hash));
+            let receipt = Client::new(&hub)?
+                .append(&event, &openings.context("an opening")?, true)
+                .await?;
+            output::line(&format!(
+                "appended at index {} (leaf hash {})",
+                receipt.index, receipt.leaf_hash
+            ));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -56,7 +80,11 @@ pub(super) async fn run(command: EventCommand) -> Result<ExitCode> {
 /// An actor at work on a remote hub.
 pub(super) fn author(remote: &RemoteArgs, key: &Path) -> Result<Author> {
     let client = Client::new(&remote.hub)?;
-    let follower = Follower::new(client.clone(), remote.log_key.name().as_str(), remote.log_key.clone());
+    let follower = Follower::new(
+        client.clone(),
+        remote.log_key.name().as_str(),
+        remote.log_key.clone(),
+    );
     Ok(Author::new(Keys::read(key)?, client, follower))
 }
 

@@ -13,7 +13,13 @@ use crate::hub::{self, Consent, Hub};
 
 fn read(args: HubArgs) -> Result<(Config, Secrets)> {
     let config = Config::read(&args.config)?;
-    Ok((config, Secrets { database_url: args.database_url, log_key: args.log_key }))
+    Ok((
+        config,
+        Secrets {
+            database_url: args.database_url,
+            log_key: args.log_key,
+        },
+    ))
 }
 
 pub(super) async fn init(args: InitArgs) -> Result<ExitCode> {
@@ -24,13 +30,18 @@ pub(super) async fn init(args: InitArgs) -> Result<ExitCode> {
     output::line(&format!("  rule table    {}", founding.table));
     output::line(&format!("  keys          {}", config.key_dir.display()));
     output::line("Give the verifier key to those who are to check the log, by another road than this hub.");
-    output::line(&format!("Move {} to a place of its own: it speaks for the operator.", hub::OPERATOR_FILE));
+    output::line(&format!(
+        "Move {} to a place of its own: it speaks for the operator.",
+        hub::OPERATOR_FILE
+    ));
     output::line("Then run `daybook serve`.");
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) async fn serve(args: ServeArgs) -> Result<ExitCode> {
-    let consent = Consent { trust_database: args.trust_database };
+    let consent = Consent {
+        trust_database: args.trust_database,
+    };
     let (config, secrets) = read(args.hub)?;
     let hub = Hub::start(&config, &secrets, consent).await?;
     wait_for_end().await?;
@@ -46,8 +57,12 @@ pub(super) async fn serve(args: ServeArgs) -> Result<ExitCode> {
 }
 
 pub(super) async fn migrate(args: HubArgs) -> Result<ExitCode> {
-    let url = args.database_url.context("`migrate` is for your own PostgreSQL: set DATABASE_URL")?;
-    let config = url.parse().context("DATABASE_URL is not a PostgreSQL connection string")?;
+    let url = args
+        .database_url
+        .context("`migrate` is for your own PostgreSQL: set DATABASE_URL")?;
+    let config = url
+        .parse()
+        .context("DATABASE_URL is not a PostgreSQL connection string")?;
     let version = daybook_store::migrate(&config).await?;
     output::line(&format!("The schema has version {version}."));
     Ok(ExitCode::SUCCESS)

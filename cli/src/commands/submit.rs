@@ -35,7 +35,10 @@ pub(super) async fn run(args: SubmitArgs) -> Result<ExitCode> {
     for (tre, job) in &submitted.jobs {
         output::line(&format!("  {tre:<16} job {job}"));
     }
-    output::line(&format!("Follow it with `daybook track {} --follow`.", submitted.submission));
+    output::line(&format!(
+        "Follow it with `daybook track {} --follow`.",
+        submitted.submission
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -50,10 +53,17 @@ pub async fn submit_packet(
     let bag = Bag::from_zip(&bytes, &Limits::default()).context("the packet is not a good bag")?;
     let reading = read_request(&bag).context("the packet's crate is not a Five Safes request")?;
     let submission = bag.external_identifier;
-    ensure!(submission.get_version_num() == 4, "the bag's External-Identifier must be a random UUID (version 4)");
+    ensure!(
+        submission.get_version_num() == 4,
+        "the bag's External-Identifier must be a random UUID (version 4)"
+    );
     let packet = random::id()?;
     let digest = Hash::of(&bytes).to_base64url();
-    author.client().put_packet(&author.keys, origin, packet, bytes).await.context("the packet could not be stored")?;
+    author
+        .client()
+        .put_packet(&author.keys, origin, packet, bytes)
+        .await
+        .context("the packet could not be stored")?;
 
     let mut jobs = Vec::new();
     let mut clear = Map::new();
@@ -66,15 +76,24 @@ pub async fn submit_packet(
         stream: Stream::Submission(submission),
         kind: "job-submitted",
         clear: json!({ "packet": packet, "workflow": workflow, "jobs": clear }),
-        sealed: vec![("packet_digest", digest.into()), ("summary", reading.request.name.clone().into())],
+        sealed: vec![
+            ("packet_digest", digest.into()),
+            ("summary", reading.request.name.clone().into()),
+        ],
     };
     let receipt = author.say(&draft).await?;
-    Ok(Submitted { submission, leaf: receipt.leaf_hash, jobs })
+    Ok(Submitted {
+        submission,
+        leaf: receipt.leaf_hash,
+        jobs,
+    })
 }
 
 /// Reads `tre=dataset,dataset`.
 fn target(text: &str) -> Result<(Slug, Vec<Uuid>)> {
-    let (tre, datasets) = text.split_once('=').context("--to is a TRE, an equals sign and dataset ids")?;
+    let (tre, datasets) = text
+        .split_once('=')
+        .context("--to is a TRE, an equals sign and dataset ids")?;
     let datasets: Result<Vec<_>, _> = datasets.split(',').map(random_id).collect();
     Ok((tre.parse()?, datasets?))
 }

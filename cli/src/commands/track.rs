@@ -21,9 +21,17 @@ pub(super) async fn run(args: TrackArgs) -> Result<ExitCode> {
     loop {
         let jobs = jobs(&client, args.id).await?;
         if jobs != shown {
-            if args.json { output::line(&jobs.to_string()) } else { show(&jobs) }
+            if args.json {
+                output::line(&jobs.to_string())
+            } else {
+                show(&jobs)
+            }
         }
-        let has_ended = jobs.as_array().into_iter().flatten().all(|job| turn(job) == "nobody");
+        let has_ended = jobs
+            .as_array()
+            .into_iter()
+            .flatten()
+            .all(|job| turn(job) == "nobody");
         if !args.follow || has_ended {
             return Ok(ExitCode::SUCCESS);
         }
@@ -36,9 +44,9 @@ pub(super) async fn run(args: TrackArgs) -> Result<ExitCode> {
 async fn jobs(client: &Client, id: Uuid) -> Result<Value, ClientError> {
     match client.get::<Value>(&format!("/v1/submissions/{id}")).await {
         Ok(mut submission) => Ok(submission["jobs"].take()),
-        Err(error) if error.is("not-found") => {
-            Ok(Value::from(vec![client.get::<Value>(&format!("/v1/jobs/{id}")).await?]))
-        }
+        Err(error) if error.is("not-found") => Ok(Value::from(vec![
+            client.get::<Value>(&format!("/v1/jobs/{id}")).await?,
+        ])),
         Err(error) => Err(error),
     }
 }
@@ -50,7 +58,12 @@ fn turn(job: &Value) -> &str {
 fn show(jobs: &Value) {
     for job in jobs.as_array().into_iter().flatten() {
         let public = &job["public"];
-        output::line(&format!("{:<12} {:<28} job {}", text(job, "tre"), text(public, "word"), text(job, "id")));
+        output::line(&format!(
+            "{:<12} {:<28} job {}",
+            text(job, "tre"),
+            text(public, "word"),
+            text(job, "id")
+        ));
         output::line(&format!("             {}", text(public, "sentence")));
     }
 }

@@ -25,8 +25,13 @@ pub struct Verdict {
 /// Checks that a leaf stands in the log of that key, as a proof file says.
 pub fn verify_proof(proof: &str, leaf: &Hash, key: &VerifierKey) -> Result<Verdict> {
     let proof = ProofFile::parse(proof.as_bytes()).context("this is not a `.tlog-proof` file")?;
-    let outcome = proof.verify(leaf, key, key.name().as_str()).map(|checkpoint| checkpoint.size());
-    Ok(Verdict { index: proof.index(), outcome })
+    let outcome = proof
+        .verify(leaf, key, key.name().as_str())
+        .map(|checkpoint| checkpoint.size());
+    Ok(Verdict {
+        index: proof.index(),
+        outcome,
+    })
 }
 
 pub(super) fn run(args: VerifyArgs) -> Result<ExitCode> {
@@ -48,17 +53,25 @@ pub(super) fn run(args: VerifyArgs) -> Result<ExitCode> {
         output::line(&document.to_string());
     } else {
         match &verdict.outcome {
-            Ok(size) => output::line(&format!("holds: entry {} of {log}, in a tree of {size} entries", verdict.index)),
+            Ok(size) => output::line(&format!(
+                "holds: entry {} of {log}, in a tree of {size} entries",
+                verdict.index
+            )),
             Err(error) => output::line(&format!("does not hold: {error}")),
         }
     }
-    Ok(if verdict.outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if verdict.outcome.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// The leaf hash of an event in a file; one line end after it is not part of it.
 fn leaf_of(path: &Path) -> Result<Hash> {
     let text = read(path)?;
-    let event = Event::parse(text.strip_suffix('\n').unwrap_or(&text)).with_context(|| format!("in {}", path.display()))?;
+    let event = Event::parse(text.strip_suffix('\n').unwrap_or(&text))
+        .with_context(|| format!("in {}", path.display()))?;
     Ok(*event.leaf())
 }
 

@@ -48,7 +48,10 @@ pub(super) struct Cast {
 
 /// The workflow's versioned name.
 pub(super) fn workflow_name() -> Named {
-    Named::new("https://workflows.example/asthma-admissions?version=1", "Emergency asthma admissions")
+    Named::new(
+        "https://workflows.example/asthma-admissions?version=1",
+        "Emergency asthma admissions",
+    )
 }
 
 /// An event that somebody tells about.
@@ -63,7 +66,12 @@ pub(super) struct Told<'a> {
 
 /// Signs and sends an event, and tells about it.
 pub(super) async fn tell(author: &mut Author, timeline: &Timeline, told: Told<'_>) -> Result<Receipt> {
-    let draft = Draft { stream: told.stream, kind: told.kind, clear: told.clear, sealed: told.sealed };
+    let draft = Draft {
+        stream: told.stream,
+        kind: told.kind,
+        clear: told.clear,
+        sealed: told.sealed,
+    };
     let receipt = author.say(&draft).await?;
     timeline.event(told.who, told.what, told.kind, &receipt);
     Ok(receipt)
@@ -75,18 +83,48 @@ impl Cast {
         let mut operator = stage.operator()?;
         let mut registrar = stage.actor(Actor::Registrar("main".parse()?))?;
         let mut editor = stage.actor(Actor::Editor)?;
-        grant(&mut operator, &registrar, stage, timeline, json!({ "role": "registrar", "id": "main" })).await?;
-        grant(&mut operator, &editor, stage, timeline, json!({ "role": "editor" })).await?;
+        grant(
+            &mut operator,
+            &registrar,
+            stage,
+            timeline,
+            json!({ "role": "registrar", "id": "main" }),
+        )
+        .await?;
+        grant(
+            &mut operator,
+            &editor,
+            stage,
+            timeline,
+            json!({ "role": "editor" }),
+        )
+        .await?;
 
         let mut tres = Vec::new();
-        for (slug, name, smallest_count, rows) in [("wessex", "Wessex", 5, 6000), ("mercia", "Mercia", 10, 2500)] {
-            tres.push(join(&mut operator, stage, timeline, (slug.parse()?, name, smallest_count, rows)).await?);
+        for (slug, name, smallest_count, rows) in
+            [("wessex", "Wessex", 5, 6000), ("mercia", "Mercia", 10, 2500)]
+        {
+            tres.push(
+                join(
+                    &mut operator,
+                    stage,
+                    timeline,
+                    (slug.parse()?, name, smallest_count, rows),
+                )
+                .await?,
+            );
         }
 
         let (project, workflow, member_id) = (random::id()?, random::id()?, random::id()?);
         let workflow_digest = workflow_digest()?;
-        let (version, workflow_version, member, member_version) =
-            register(&mut registrar, stage, timeline, (project, workflow, member_id), workflow_digest).await?;
+        let (version, workflow_version, member, member_version) = register(
+            &mut registrar,
+            stage,
+            timeline,
+            (project, workflow, member_id),
+            workflow_digest,
+        )
+        .await?;
 
         for at in 0..tres.len() {
             let subjects = [
@@ -99,7 +137,14 @@ impl Cast {
                 publish(&mut editor, timeline, project, &version).await?;
             }
         }
-        Ok(Self { tres, member, member_id, project, workflow, workflow_digest })
+        Ok(Self {
+            tres,
+            member,
+            member_id,
+            project,
+            workflow,
+            workflow_digest,
+        })
     }
 }
 
@@ -113,7 +158,14 @@ async fn grant(
     clear["keys"] = grantee.keys.registration(stage.origin());
     let what = format!("makes {} known", grantee.keys.actor);
     let stream = Stream::Federation;
-    let told = Told { who: "Operator", what: &what, stream, kind: "role-granted", clear, sealed: Vec::new() };
+    let told = Told {
+        who: "Operator",
+        what: &what,
+        stream,
+        kind: "role-granted",
+        clear,
+        sealed: Vec::new(),
+    };
     tell(operator, timeline, told).await?;
     Ok(())
 }
@@ -133,21 +185,49 @@ async fn join(
     let clear = json!({ "tre": slug.as_str(), "root": root.keys.event.public().thumbprint().to_base64url() });
     let what = format!("invites {name} by the thumbprint of its root key");
     let stream = Stream::Federation;
-    let told = Told { who: "Operator", what: &what, stream, kind: "tre-invited", clear, sealed: Vec::new() };
+    let told = Told {
+        who: "Operator",
+        what: &what,
+        stream,
+        kind: "tre-invited",
+        clear,
+        sealed: Vec::new(),
+    };
     tell(operator, timeline, told).await?;
 
     let stream = Stream::Tre(slug.clone());
     let clear = json!({ "keys": root.keys.registration(stage.origin()) });
-    let sealed = vec![("name", format!("{name} Trusted Research Environment (fictional)").into())];
+    let sealed = vec![(
+        "name",
+        format!("{name} Trusted Research Environment (fictional)").into(),
+    )];
     let what = "joins, signed by its own root key";
-    let told = Told { who: name, what, stream: stream.clone(), kind: "tre-joined", clear, sealed };
+    let told = Told {
+        who: name,
+        what,
+        stream: stream.clone(),
+        kind: "tre-joined",
+        clear,
+        sealed,
+    };
     tell(&mut root, timeline, told).await?;
     for (lent, role) in [(&relay, "relay"), (&runner, "runner"), (&review, "review")] {
         let clear = json!({ "role": role, "keys": lent.keys.registration(stage.origin()) });
         let what = format!("lends keys to its {role}");
         let stream = stream.clone();
-        tell(&mut root, timeline, Told { who: name, what: &what, stream, kind: "key-added", clear, sealed: Vec::new() })
-            .await?;
+        tell(
+            &mut root,
+            timeline,
+            Told {
+                who: name,
+                what: &what,
+                stream,
+                kind: "key-added",
+                clear,
+                sealed: Vec::new(),
+            },
+        )
+        .await?;
     }
 
     let dataset = random::id()?;
@@ -166,7 +246,18 @@ async fn join(
     };
     tell(&mut root, timeline, told).await?;
     let approvals = Vec::new();
-    Ok(Tre { slug, name, smallest_count, rows, dataset, root, relay, runner, review, approvals })
+    Ok(Tre {
+        slug,
+        name,
+        smallest_count,
+        rows,
+        dataset,
+        root,
+        relay,
+        runner,
+        review,
+        approvals,
+    })
 }
 
 /// Registers workflow, project and member; answers with the leaf hashes that TREs approve.
@@ -178,45 +269,71 @@ async fn register(
     digest: [u8; 32],
 ) -> Result<(String, String, Author, String)> {
     let who = "Registrar";
-    let workflow_version = tell(registrar, timeline, Told {
-        who,
-        what: "registers a workflow by its digest",
-        stream: Stream::Workflow(workflow),
-        kind: "workflow-registered",
-        clear: json!({ "digest": base64url::encode(&digest) }),
-        sealed: vec![
-            ("title", workflow_name().name.into()),
-            ("permalink", workflow_name().id.into()),
-            ("version", "1".into()),
-        ],
-    })
+    let workflow_version = tell(
+        registrar,
+        timeline,
+        Told {
+            who,
+            what: "registers a workflow by its digest",
+            stream: Stream::Workflow(workflow),
+            kind: "workflow-registered",
+            clear: json!({ "digest": base64url::encode(&digest) }),
+            sealed: vec![
+                ("title", workflow_name().name.into()),
+                ("permalink", workflow_name().id.into()),
+                ("version", "1".into()),
+            ],
+        },
+    )
     .await?;
-    let version = tell(registrar, timeline, Told {
-        who,
-        what: "registers a project",
-        stream: Stream::Project(project),
-        kind: "project-registered",
-        clear: json!({ "until": random::now() + 365 * DAY }),
-        sealed: vec![
-            ("title", "Asthma emergencies by age".into()),
-            ("lay_summary", "We count how often people of each age go to hospital with an asthma attack.".into()),
-            ("public_benefit", "To see who is not getting the right care before it is an emergency.".into()),
-            ("organisations", json!(["University of Wessex (fictional)"])),
-            ("commercial", "none".into()),
-        ],
-    })
+    let version = tell(
+        registrar,
+        timeline,
+        Told {
+            who,
+            what: "registers a project",
+            stream: Stream::Project(project),
+            kind: "project-registered",
+            clear: json!({ "until": random::now() + 365 * DAY }),
+            sealed: vec![
+                ("title", "Asthma emergencies by age".into()),
+                (
+                    "lay_summary",
+                    "We count how often people of each age go to hospital with an asthma attack.".into(),
+                ),
+                (
+                    "public_benefit",
+                    "To see who is not getting the right care before it is an emergency.".into(),
+                ),
+                ("organisations", json!(["University of Wessex (fictional)"])),
+                ("commercial", "none".into()),
+            ],
+        },
+    )
     .await?;
-    let member = stage.actor(Actor::Member { project, member: member_id })?;
-    let member_version = tell(registrar, timeline, Told {
-        who,
-        what: "adds a researcher under a random id",
-        stream: Stream::Project(project),
-        kind: "member-added",
-        clear: json!({ "member": member_id, "keys": member.keys.registration(stage.origin()) }),
-        sealed: vec![("name", "Ada Example".into())],
-    })
+    let member = stage.actor(Actor::Member {
+        project,
+        member: member_id,
+    })?;
+    let member_version = tell(
+        registrar,
+        timeline,
+        Told {
+            who,
+            what: "adds a researcher under a random id",
+            stream: Stream::Project(project),
+            kind: "member-added",
+            clear: json!({ "member": member_id, "keys": member.keys.registration(stage.origin()) }),
+            sealed: vec![("name", "Ada Example".into())],
+        },
+    )
     .await?;
-    Ok((version.leaf_hash, workflow_version.leaf_hash, member, member_version.leaf_hash))
+    Ok((
+        version.leaf_hash,
+        workflow_version.leaf_hash,
+        member,
+        member_version.leaf_hash,
+    ))
 }
 
 async fn approve(

@@ -12,8 +12,8 @@ use crate::client::Receipt;
 use crate::commands::submit::{Submitted, submit_packet, text};
 use crate::commands::{collect_results, output};
 use crate::packet::{Named, Project, Requester};
-use crate::study::{self, Params};
 use crate::random;
+use crate::study::{self, Params};
 
 /// Smallest count that the researcher asks for. One TRE lets such counts out; for the other they are too small.
 const THRESHOLD: u32 = 5;
@@ -26,13 +26,19 @@ pub(super) fn params(submission: Uuid) -> Result<Params> {
         made: Timestamp::now(),
         requester: Requester {
             person: Named::new("https://orcid.example/0000-0000-0000-0000", "Ada Example"),
-            affiliation: Some(Named::new("https://wessex.example/", "University of Wessex (fictional)")),
+            affiliation: Some(Named::new(
+                "https://wessex.example/",
+                "University of Wessex (fictional)",
+            )),
         },
         project: Project {
             project: Named::new("#project-asthma", "Asthma emergencies by age"),
             local_ids: Vec::new(),
             funding: Vec::new(),
-            members: vec![Named::new("https://wessex.example/", "University of Wessex (fictional)")],
+            members: vec![Named::new(
+                "https://wessex.example/",
+                "University of Wessex (fictional)",
+            )],
         },
         workflow: workflow_name(),
         distribution: "https://workflows.example/asthma-admissions.crate.zip?version=1".to_owned(),
@@ -45,10 +51,20 @@ pub(super) fn params(submission: Uuid) -> Result<Params> {
 pub(super) async fn submit(cast: &mut Cast, stage: &Stage, timeline: &Timeline) -> Result<Submitted> {
     let bytes = study::request_packet(&params(random::id()?)?)?;
     std::fs::write(stage.folder.join("request.zip"), &bytes)?;
-    timeline.note(&format!("a zipped BagIt bag with a Five Safes RO-Crate, {} bytes", bytes.len()));
-    let targets: Vec<_> = cast.tres.iter().map(|tre| (tre.slug.clone(), vec![tre.dataset])).collect();
+    timeline.note(&format!(
+        "a zipped BagIt bag with a Five Safes RO-Crate, {} bytes",
+        bytes.len()
+    ));
+    let targets: Vec<_> = cast
+        .tres
+        .iter()
+        .map(|tre| (tre.slug.clone(), vec![tre.dataset]))
+        .collect();
     let submitted = submit_packet(&mut cast.member, stage.origin(), bytes, cast.workflow, &targets).await?;
-    let found: Value = stage.client.get(&format!("/v1/events?leaf_hash={}", submitted.leaf)).await?;
+    let found: Value = stage
+        .client
+        .get(&format!("/v1/events?leaf_hash={}", submitted.leaf))
+        .await?;
     let index = found["entries"][0]["index"].as_u64().unwrap_or_default();
     let receipt = Receipt {
         index,
@@ -62,7 +78,12 @@ pub(super) async fn submit(cast: &mut Cast, stage: &Stage, timeline: &Timeline) 
 }
 
 /// Collects where results were released.
-pub(super) async fn collect(cast: &mut Cast, submitted: &Submitted, stage: &Stage, timeline: &Timeline) -> Result<()> {
+pub(super) async fn collect(
+    cast: &mut Cast,
+    submitted: &Submitted,
+    stage: &Stage,
+    timeline: &Timeline,
+) -> Result<()> {
     let mut collected = 0;
     for (tre, job) in &submitted.jobs {
         let state: Value = stage.client.get(&format!("/v1/jobs/{job}")).await?;
@@ -72,15 +93,24 @@ pub(super) async fn collect(cast: &mut Cast, submitted: &Submitted, stage: &Stag
         let out = stage.folder.join(format!("results-{tre}.zip"));
         let files = collect_results(&mut cast.member, stage.origin(), *job, &out).await?;
         collected += 1;
-        timeline.check(true, &format!("{files} result files from {tre} are exactly what two people approved"));
+        timeline.check(
+            true,
+            &format!("{files} result files from {tre} are exactly what two people approved"),
+        );
     }
-    ensure!(collected == 1, "one job was to release results, and {collected} did");
+    ensure!(
+        collected == 1,
+        "one job was to release results, and {collected} did"
+    );
     Ok(())
 }
 
 /// The same two jobs in the public's words.
 pub(super) async fn show_public(submitted: &Submitted, stage: &Stage, timeline: &Timeline) -> Result<()> {
-    let submission: Value = stage.client.get(&format!("/v1/submissions/{}", submitted.submission)).await?;
+    let submission: Value = stage
+        .client
+        .get(&format!("/v1/submissions/{}", submitted.submission))
+        .await?;
     let mut states = Vec::new();
     for job in submission["jobs"].as_array().into_iter().flatten() {
         let public = &job["public"];
@@ -89,6 +119,9 @@ pub(super) async fn show_public(submitted: &Submitted, stage: &Stage, timeline: 
         states.push(text(job, "state").to_owned());
     }
     states.sort_unstable();
-    ensure!(states == ["released", "withheld"], "the jobs were to end released and withheld, and are {states:?}");
+    ensure!(
+        states == ["released", "withheld"],
+        "the jobs were to end released and withheld, and are {states:?}: {submission}"
+    );
     Ok(())
 }

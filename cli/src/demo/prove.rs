@@ -32,8 +32,14 @@ pub(super) async fn prove_all(stage: &Stage, timeline: &Timeline) -> Result<bool
         proved += u64::from(is_proved(&proof, index, &event, stage.log_key())?);
         signed += u64::from(is_signed(&event, &mut keys)?);
     }
-    timeline.check(proved == size, &format!("{proved} of {size} entries are in the tree of the checkpoint"));
-    timeline.check(signed == size, &format!("{signed} of {size} are signed by a key that an entry before registered"));
+    timeline.check(
+        proved == size,
+        &format!("{proved} of {size} entries are in the tree of the checkpoint"),
+    );
+    timeline.check(
+        signed == size,
+        &format!("{signed} of {size} are signed by a key that an entry before registered"),
+    );
     timeline.note(&format!("the files are in {}; check one with", folder.display()));
     timeline.note(&format!(
         "daybook verify {0}/0.tlog-proof --entry {0}/0.jws --log-key {1}",
@@ -50,7 +56,11 @@ fn is_proved(proof: &str, index: u64, event: &Event, key: &VerifierKey) -> Resul
 
 /// Whether the signature is by a key that the log itself has registered, up to and with this entry.
 fn is_signed(event: &Event, keys: &mut BTreeMap<Hash, PublicKey>) -> Result<bool> {
-    keys.extend(constitution::registrations(event)?.into_iter().map(|new| (new.kid, new.key)));
+    keys.extend(
+        constitution::registrations(event)?
+            .into_iter()
+            .map(|new| (new.kid, new.key)),
+    );
     Ok(keys.get(event.kid()).is_some_and(|key| event.verify(key).is_ok()))
 }
 
@@ -58,12 +68,17 @@ fn is_signed(event: &Event, keys: &mut BTreeMap<Hash, PublicKey>) -> Result<bool
 async fn fetch(stage: &Stage) -> Result<u64> {
     let folder = stage.below("proofs")?;
     let listed: Value = stage.client.get("/v1/events?limit=1").await?;
-    let size = listed["tree_size"].as_u64().context("the hub states no tree size")?;
+    let size = listed["tree_size"]
+        .as_u64()
+        .context("the hub states no tree size")?;
     let mut all = String::new();
     for index in 0..size {
         let entry = stage.client.entry(index).await?;
         fs::write(folder.join(format!("{index}.jws")), &entry.event)?;
-        fs::write(folder.join(format!("{index}.tlog-proof")), proof(&stage.client, index).await?)?;
+        fs::write(
+            folder.join(format!("{index}.tlog-proof")),
+            proof(&stage.client, index).await?,
+        )?;
         all.push_str(&entry.event);
         all.push('\n');
     }

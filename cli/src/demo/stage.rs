@@ -42,7 +42,8 @@ impl Stage {
             guard_path: folder.join("guard/guard.json"),
             max_packet_bytes: 64 * 1024 * 1024,
         };
-        fs::create_dir_all(&config.data_dir).with_context(|| format!("cannot make {}", config.data_dir.display()))?;
+        fs::create_dir_all(&config.data_dir)
+            .with_context(|| format!("cannot make {}", config.data_dir.display()))?;
         let secrets = Secrets::default();
         output::line(&format!("Daybook demo in {}", folder.display()));
         output::line("Starting a private PostgreSQL and founding a log …");
@@ -52,7 +53,13 @@ impl Stage {
         output::line(&format!("  hub           http://{}", hub.address));
         output::line(&format!("  verifier key  {}", hub.log_key));
         output::line(&format!("  rule table    {}", founding.table));
-        Ok(Self { folder, client, config, hub, temporary })
+        Ok(Self {
+            folder,
+            client,
+            config,
+            hub,
+            temporary,
+        })
     }
 
     pub(super) fn origin(&self) -> &str {
@@ -111,7 +118,11 @@ fn folder(wanted: Option<&Path>) -> Result<(PathBuf, Option<TempDir>)> {
     if let Some(path) = wanted {
         fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
         let is_empty = fs::read_dir(path)?.next().is_none();
-        ensure!(is_empty, "{} is not empty; the demo begins with a log of its own in an empty folder", path.display());
+        ensure!(
+            is_empty,
+            "{} is not empty; the demo begins with a log of its own in an empty folder",
+            path.display()
+        );
         return Ok((path.canonicalize()?, None));
     }
     let folder = tempfile::Builder::new().prefix("daybook-demo-").tempdir()?;

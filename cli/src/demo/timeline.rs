@@ -12,7 +12,9 @@ pub(super) struct Timeline {
 
 impl Default for Timeline {
     fn default() -> Self {
-        Self { colour: std::io::stdout().is_terminal() }
+        Self {
+            colour: std::io::stdout().is_terminal(),
+        }
     }
 }
 
@@ -42,11 +44,19 @@ impl Timeline {
 
     /// A result that holds or does not.
     pub(super) fn check(&self, holds: bool, text: &str) {
-        let mark = if holds { self.paint("32", "holds") } else { self.paint("31", "DOES NOT HOLD") };
+        let mark = if holds {
+            self.paint("32", "holds")
+        } else {
+            self.paint("31", "DOES NOT HOLD")
+        };
         output::line(&format!("  {mark}  {text}"));
     }
 
     fn paint(&self, style: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colour {
+            format!("\x1b[{style}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }

@@ -20,9 +20,11 @@ use super::checks::assess;
 use super::stage::Stage;
 use super::timeline::Timeline;
 use crate::commands::submit::text;
-use crate::packet::{Bag, Limits, Named, Outcome, Output, Request, Review, Step, commitment, read_request, result_bag};
-use crate::study::{self, RunReport};
+use crate::packet::{
+    Bag, Limits, Named, Outcome, Output, Request, Review, Step, commitment, read_request, result_bag,
+};
 use crate::random;
+use crate::study::{self, RunReport};
 
 const TIME_LIMIT: Duration = Duration::from_secs(300);
 
@@ -65,7 +67,11 @@ pub(super) async fn take_up(
     scene.sign_off().await?;
     let run = scene.run(cwltool).await?;
     let releases = scene.assess(&run).await?;
-    if releases { scene.release(&run).await } else { scene.withhold().await }
+    if releases {
+        scene.release(&run).await
+    } else {
+        scene.withhold().await
+    }
 }
 
 /// Polls the queue, fetches the packet and says so.
@@ -76,10 +82,16 @@ async fn collect<'a>(
     gate: Value,
 ) -> Result<Scene<'a>> {
     let queue: Value = stage.client.get(&format!("/v1/tres/{}/queue", tre.slug)).await?;
-    let waiting = queue["jobs"].as_array().and_then(|jobs| jobs.first()).context("nothing waits in the queue")?;
+    let waiting = queue["jobs"]
+        .as_array()
+        .and_then(|jobs| jobs.first())
+        .context("nothing waits in the queue")?;
     let job = daybook_core::id::random_id(text(waiting, "id"))?;
     let clear = json!({ "submission": text(waiting, "submission"), "cause": leaf(text(waiting, "cause"))?.to_base64url() });
-    let bytes = stage.client.get_packet(&tre.relay.keys, stage.origin(), text(waiting, "packet")).await?;
+    let bytes = stage
+        .client
+        .get_packet(&tre.relay.keys, stage.origin(), text(waiting, "packet"))
+        .await?;
     let bag = Bag::from_zip(&bytes, &Limits::default()).context("the packet")?;
     let request = read_request(&bag).context("the packet")?.request;
     let told = Told {
@@ -91,7 +103,15 @@ async fn collect<'a>(
         sealed: Vec::new(),
     };
     tell(&mut tre.relay, timeline, told).await?;
-    Ok(Scene { tre, stage, timeline, job, gate, bag, request })
+    Ok(Scene {
+        tre,
+        stage,
+        timeline,
+        job,
+        gate,
+        bag,
+        request,
+    })
 }
 
 /// Which of the TRE's services speaks.
@@ -116,7 +136,14 @@ impl Scene<'_> {
             Voice::Runner => &mut self.tre.runner,
             Voice::Review => &mut self.tre.review,
         };
-        let told = Told { who: self.tre.name, what, stream: Stream::Job(self.job), kind, clear, sealed };
+        let told = Told {
+            who: self.tre.name,
+            what,
+            stream: Stream::Job(self.job),
+            kind,
+            clear,
+            sealed,
+        };
         tell(author, self.timeline, told).await?;
         Ok(())
     }
@@ -131,32 +158,67 @@ impl Scene<'_> {
     }
 
     async fn check(&mut self, registered: [u8; 32]) -> Result<()> {
-        self.say(Voice::Relay, "job-checked", "packet whole, requester is the signer", json!({ "profile": "five-safes-0.4" }), vec![])
-            .await?;
+        self.say(
+            Voice::Relay,
+            "job-checked",
+            "packet whole, requester is the signer",
+            json!({ "profile": "five-safes-0.4" }),
+            vec![],
+        )
+        .await?;
         let digest = study::workflow_digest(&self.bag, &self.request);
-        ensure!(digest == Some(registered), "the packet's workflow is not the one that was registered");
+        ensure!(
+            digest == Some(registered),
+            "the packet's workflow is not the one that was registered"
+        );
         let clear = json!({
             "workflow": self.gate["workflow"], "digest": base64url::encode(&registered), "images": [],
         });
-        self.say(Voice::Relay, "workflow-retrieved", "workflow has the registered digest", clear, vec![]).await
+        self.say(
+            Voice::Relay,
+            "workflow-retrieved",
+            "workflow has the registered digest",
+            clear,
+            vec![],
+        )
+        .await
     }
 
     async fn sign_off(&mut self) -> Result<()> {
         let clear = self.at_gate(json!({ "how": "standing", "approvals": self.tre.approvals }));
-        self.say(Voice::Relay, "job-signed-off", "three approvals stand", clear, vec![]).await?;
+        self.say(
+            Voice::Relay,
+            "job-signed-off",
+            "three approvals stand",
+            clear,
+            vec![],
+        )
+        .await?;
         let clear = self.at_gate(json!({}));
-        self.say(Voice::Runner, "job-admitted", "runner takes it into the controlled zone", clear, vec![]).await
+        self.say(
+            Voice::Runner,
+            "job-admitted",
+            "runner takes it into the controlled zone",
+            clear,
+            vec![],
+        )
+        .await
     }
 
     async fn run(&mut self, cwltool: &Path) -> Result<Run> {
         let zone = self.stage.below(&format!("{}-controlled-zone", self.tre.slug))?;
         let data = zone.join("admissions.csv");
         fs::write(&data, study::generate_data(self.tre.slug.as_str(), self.tre.rows))?;
-        let head: Value = self.stage.client.get(&format!("/v1/streams/dataset/{}/head", self.tre.dataset)).await?;
+        let head: Value = self
+            .stage
+            .client
+            .get(&format!("/v1/streams/dataset/{}/head", self.tre.dataset))
+            .await?;
         let versions = json!([text(&head, "leaf_hash")]);
         let clear = self.at_gate(json!({ "attempt": 1, "engine": "cwltool", "versions": versions }));
         let what = format!("runs the workflow on {} fictional patients", self.tre.rows);
-        self.say(Voice::Runner, "run-started", &what, clear, vec![]).await?;
+        self.say(Voice::Runner, "run-started", &what, clear, vec![])
+            .await?;
 
         let started = Timestamp::now();
         let job = study::Job {
@@ -170,13 +232,32 @@ impl Scene<'_> {
         };
         let report = study::run(&job).await.context("the workflow's run")?;
         let ended = Timestamp::now();
-        self.say(Voice::Runner, "run-completed", "the run ended", json!({ "attempt": 1, "engine": "cwltool" }), vec![])
-            .await?;
-        self.timeline.note(&format!("{}: {} output files, still inside", report.engine, report.outputs.len()));
+        self.say(
+            Voice::Runner,
+            "run-completed",
+            "the run ended",
+            json!({ "attempt": 1, "engine": "cwltool" }),
+            vec![],
+        )
+        .await?;
+        self.timeline.note(&format!(
+            "{}: {} output files, still inside",
+            report.engine,
+            report.outputs.len()
+        ));
         let salt = random::bytes()?;
-        let files = report.outputs.iter().map(|file| (file.name.as_str(), file.bytes.as_slice()));
+        let files = report
+            .outputs
+            .iter()
+            .map(|file| (file.name.as_str(), file.bytes.as_slice()));
         let outputs = base64url::encode(&commitment::commit_files(&salt, files));
-        Ok(Run { report, started, ended, salt, outputs })
+        Ok(Run {
+            report,
+            started,
+            ended,
+            salt,
+            outputs,
+        })
     }
 
     /// Weighs the outputs by the TRE's own limit; answers whether they may leave.
@@ -196,8 +277,12 @@ impl Scene<'_> {
             ("flagged", found.too_small.into()),
         ];
         let what = format!("outputs weighed: no count below {smallest}");
-        self.say(Voice::Runner, "outputs-assessed", &what, clear, sealed).await?;
-        self.timeline.note(&format!("inside only: {} of {} counts are too small", found.too_small, found.counts));
+        self.say(Voice::Runner, "outputs-assessed", &what, clear, sealed)
+            .await?;
+        self.timeline.note(&format!(
+            "inside only: {} of {} counts are too small",
+            found.too_small, found.counts
+        ));
         Ok(passes)
     }
 
@@ -205,34 +290,83 @@ impl Scene<'_> {
         let tags = self.tags(&["checker one", "checker two"])?;
         let sealed = vec![
             ("reason", "disclosure-risk".into()),
-            ("text", format!("Some counts are below {}, which this TRE does not let out.", self.tre.smallest_count).into()),
+            (
+                "text",
+                format!(
+                    "Some counts are below {}, which this TRE does not let out.",
+                    self.tre.smallest_count
+                )
+                .into(),
+            ),
         ];
-        self.say(Voice::Review, "disclosure-refused", "two people do not let the outputs out", json!({ "tags": tags }), sealed)
-            .await
+        self.say(
+            Voice::Review,
+            "disclosure-refused",
+            "two people do not let the outputs out",
+            json!({ "tags": tags }),
+            sealed,
+        )
+        .await
     }
 
     async fn release(&mut self, run: &Run) -> Result<()> {
         let outputs = run.outputs.as_str();
         let tags = self.tags(&["checker one", "checker two"])?;
         let clear = json!({ "extent": "all", "outputs": outputs, "tags": tags });
-        self.say(Voice::Review, "disclosure-approved", "two people let all of the outputs out", clear, vec![]).await?;
+        self.say(
+            Voice::Review,
+            "disclosure-approved",
+            "two people let all of the outputs out",
+            clear,
+            vec![],
+        )
+        .await?;
         let clear = json!({ "outputs": outputs });
-        self.say(Voice::Relay, "outputs-moved", "the approved outputs reach the polling zone", clear, vec![]).await?;
+        self.say(
+            Voice::Relay,
+            "outputs-moved",
+            "the approved outputs reach the polling zone",
+            clear,
+            vec![],
+        )
+        .await?;
         let clear = json!({ "how": "automatic", "outputs": outputs });
-        self.say(Voice::Relay, "outputs-rechecked", "they are still what was approved", clear, vec![]).await?;
+        self.say(
+            Voice::Relay,
+            "outputs-rechecked",
+            "they are still what was approved",
+            clear,
+            vec![],
+        )
+        .await?;
 
         let bytes = self.result(run)?.to_zip()?;
         let digest = daybook_core::Hash::of(&bytes).to_base64url();
         let packet = random::id()?;
         let (client, origin) = (&self.stage.client, self.stage.origin());
-        client.put_packet(&self.tre.relay.keys, origin, packet, bytes).await.context("the result packet")?;
+        client
+            .put_packet(&self.tre.relay.keys, origin, packet, bytes)
+            .await
+            .context("the result packet")?;
         let clear = self.at_gate(json!({ "outputs": outputs, "extent": "all", "packet": packet }));
         let sealed = vec![("packet_digest", digest.into())];
-        self.say(Voice::Relay, "job-released", "results wait for the researcher", clear, sealed).await
+        self.say(
+            Voice::Relay,
+            "job-released",
+            "results wait for the researcher",
+            clear,
+            sealed,
+        )
+        .await
     }
 
     fn result(&self, run: &Run) -> Result<Bag> {
-        let step = || Ok::<_, anyhow::Error>(Step { id: random::id()?, ended: Timestamp::now() });
+        let step = || {
+            Ok::<_, anyhow::Error>(Step {
+                id: random::id()?,
+                ended: Timestamp::now(),
+            })
+        };
         let home = format!("https://{}.example/", self.tre.slug);
         let review = Review {
             tre: Named::new(home.as_str(), format!("{} TRE (fictional)", self.tre.name)),
@@ -251,7 +385,12 @@ impl Scene<'_> {
         let outputs = run.report.outputs.iter().map(|file| Output {
             path: file.name.clone(),
             name: file.name.clone(),
-            media_type: if file.name.ends_with(".json") { "application/json" } else { "text/csv" }.to_owned(),
+            media_type: if file.name.ends_with(".json") {
+                "application/json"
+            } else {
+                "text/csv"
+            }
+            .to_owned(),
             bytes: file.bytes.clone(),
         });
         let outcome = Outcome::Released {

@@ -57,19 +57,25 @@ impl Clerk {
                 () = stop.cancelled() => return,
             }
             if let Err(error) = self.mark().await {
-                warn!(error = error.as_ref() as &dyn std::error::Error, "The time could not be marked; trying again");
+                warn!(
+                    error = error.as_ref() as &dyn std::error::Error,
+                    "The time could not be marked; trying again"
+                );
             }
         }
     }
 
     async fn mark(&mut self) -> Result<()> {
         let size = self.head.borrow().size;
-        let Some(released) = self.published.latest() else { return Ok(()) };
+        let Some(released) = self.published.latest() else {
+            return Ok(());
+        };
         if size <= self.marked {
             return Ok(());
         }
         let stream = self.reader.stream_head(&Stream::Log.to_string()).await?;
-        let (seq, leaf, state) = stream.map_or((0, None, Map::new()), |head| (head.seq, head.leaf, head.state));
+        let (seq, leaf, state) =
+            stream.map_or((0, None, Map::new()), |head| (head.seq, head.leaf, head.state));
         let before = state.get("time").and_then(Value::as_i64).unwrap_or(0);
         let now = random::now();
         if now < before + INTERVAL {
@@ -82,14 +88,26 @@ impl Clerk {
             iss: self.keys.actor.clone(),
             jti: random::id()?,
             prev: leaf,
-            seen: Some(Seen { root: released.head.root, size: released.head.size }),
+            seen: Some(Seen {
+                root: released.head.root,
+                size: released.head.size,
+            }),
             seq: seq + 1,
             sub: Stream::Log,
             kind: "time-marked".to_owned(),
             version: 1,
         };
         let event = Event::sign(&claims, &self.keys.event)?;
-        let receipt = self.appender.append(Candidate { event, openings: Vec::new() }, now).await;
+        let receipt = self
+            .appender
+            .append(
+                Candidate {
+                    event,
+                    openings: Vec::new(),
+                },
+                now,
+            )
+            .await;
         self.marked = receipt.context("the mark was not appended")?.index + 1;
         Ok(())
     }

@@ -30,14 +30,24 @@ impl Database {
     /// Connects to `DATABASE_URL`, or starts the private cluster and brings its schema up to date.
     pub async fn start(config: &Config, secrets: &Secrets) -> Result<Self> {
         if let Some(url) = &secrets.database_url {
-            let config = url.parse().context("DATABASE_URL is not a PostgreSQL connection string")?;
-            return Ok(Self { config, private: None });
+            let config = url
+                .parse()
+                .context("DATABASE_URL is not a PostgreSQL connection string")?;
+            return Ok(Self {
+                config,
+                private: None,
+            });
         }
         let wanted = cluster_config(config);
-        let cluster = Cluster::start(wanted.clone()).await.context("the private PostgreSQL cluster")?;
+        let cluster = Cluster::start(wanted.clone())
+            .await
+            .context("the private PostgreSQL cluster")?;
         let config = cluster.pg_config();
         daybook_store::migrate(&config).await?;
-        Ok(Self { config, private: Some(Private::keep(cluster, wanted)) })
+        Ok(Self {
+            config,
+            private: Some(Private::keep(cluster, wanted)),
+        })
     }
 
     /// How to connect.
@@ -47,7 +57,9 @@ impl Database {
 
     /// Ends the private cluster, if there is one.
     pub async fn stop(self) -> Result<()> {
-        let Some(private) = self.private else { return Ok(()) };
+        let Some(private) = self.private else {
+            return Ok(());
+        };
         private.stop.cancel();
         private.keeper.wait().await;
         if let Some(cluster) = private.cluster.lock().await.take() {
@@ -64,7 +76,11 @@ impl Private {
         let (stop, keeper) = (CancellationToken::new(), TaskTracker::new());
         keeper.spawn(keep_alive(cluster.clone(), wanted, stop.clone()));
         keeper.close();
-        Self { cluster, stop, keeper }
+        Self {
+            cluster,
+            stop,
+            keeper,
+        }
     }
 }
 
@@ -86,7 +102,10 @@ async fn keep_alive(shared: Arc<Mutex<Option<Cluster>>>, wanted: ClusterConfig, 
                 *cluster = Some(started);
             }
             Err(error) => {
-                error!(error = &error as &dyn std::error::Error, "The private PostgreSQL server cannot be started");
+                error!(
+                    error = &error as &dyn std::error::Error,
+                    "The private PostgreSQL server cannot be started"
+                );
                 return;
             }
         }
@@ -96,7 +115,12 @@ async fn keep_alive(shared: Arc<Mutex<Option<Cluster>>>, wanted: ClusterConfig, 
 fn cluster_config(config: &Config) -> ClusterConfig {
     let mut cluster = ClusterConfig::new(&config.data_dir);
     cluster.runtime_dir = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let path = env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default();
-    cluster.programs = ProgramSearch { path, ..ProgramSearch::default() };
+    let path = env::var_os("PATH")
+        .map(|path| env::split_paths(&path).collect())
+        .unwrap_or_default();
+    cluster.programs = ProgramSearch {
+        path,
+        ..ProgramSearch::default()
+    };
     cluster
 }

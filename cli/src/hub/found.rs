@@ -34,7 +34,10 @@ pub async fn found(config: &Config, secrets: &Secrets, name: &str) -> Result<Fou
     let signer = log_signer(config, secrets)?;
     let log_key = signer.verifier().clone();
     let client = daybook_store::open(&database.config(), "daybook init").await?;
-    let identity = Identity { origin: config.origin.clone(), log_key: log_key.clone() };
+    let identity = Identity {
+        origin: config.origin.clone(),
+        log_key: log_key.clone(),
+    };
     daybook_store::initialise(&client, &identity).await?;
     drop(client);
     let store = open_store(config, &database, signer, false).await?;
@@ -42,7 +45,10 @@ pub async fn found(config: &Config, secrets: &Secrets, name: &str) -> Result<Fou
     store.close().await;
     database.stop().await?;
     appended?;
-    Ok(Founding { log_key, table: Table::v1().hash() })
+    Ok(Founding {
+        log_key,
+        table: Table::v1().hash(),
+    })
 }
 
 fn make_keys(config: &Config, secrets: &Secrets) -> Result<()> {
@@ -66,19 +72,40 @@ async fn open_log(config: &Config, name: &str, store: &Store) -> Result<()> {
     let (mut seq, mut prev) = head.map_or((0, None), |head| (head.seq, head.leaf));
     if seq == 0 {
         let opening = Opening::new(random::bytes()?, "name", name.into())?;
-        let digests = Table::v1().rule("log-opened").context("the rules know no `log-opened`")?.digests;
+        let digests = Table::v1()
+            .rule("log-opened")
+            .context("the rules know no `log-opened`")?
+            .digests;
         let decoys: Result<Vec<[u8; 32]>> = (1..digests).map(|_| random::bytes()).collect();
         let data = json!({
             "_sd": digest_list(std::slice::from_ref(&opening), &decoys?),
             "clerk": clerk.registration(&config.origin),
             "operator": operator.registration(&config.origin),
         });
-        let leaf = append(config, store, &operator, (1, None), "log-opened", data, vec![opening]).await?;
+        let leaf = append(
+            config,
+            store,
+            &operator,
+            (1, None),
+            "log-opened",
+            data,
+            vec![opening],
+        )
+        .await?;
         (seq, prev) = (1, Some(leaf));
     }
     if seq == 1 {
         let data = json!({ "rules": 1, "table": Table::v1().to_value() });
-        append(config, store, &operator, (2, prev), "policy-adopted", data, Vec::new()).await?;
+        append(
+            config,
+            store,
+            &operator,
+            (2, prev),
+            "policy-adopted",
+            data,
+            Vec::new(),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -106,6 +133,9 @@ async fn append(
         version: 1,
     };
     let event = Event::sign(&claims, &operator.event)?;
-    let receipt = store.appender.append(Candidate { event, openings }, random::now()).await;
+    let receipt = store
+        .appender
+        .append(Candidate { event, openings }, random::now())
+        .await;
     Ok(receipt.with_context(|| format!("{kind} was not appended"))?.leaf)
 }

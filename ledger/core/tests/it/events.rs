@@ -40,7 +40,9 @@ pub(crate) fn read(path: &str) -> Vec<Value> {
 }
 
 pub(crate) fn text<'a>(vector: &'a Value, name: &str) -> &'a str {
-    vector[name].as_str().unwrap_or_else(|| panic!("no {name:?} in {vector}"))
+    vector[name]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {name:?} in {vector}"))
 }
 
 /// The event of a vector: a string, or parts that are repeated and joined.
@@ -54,7 +56,11 @@ pub(crate) fn event_text(vector: &Value) -> String {
 
 /// The name of an error's variant.
 fn variant(error: &impl std::fmt::Debug) -> String {
-    format!("{error:?}").split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap().to_owned()
+    format!("{error:?}")
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .next()
+        .unwrap()
+        .to_owned()
 }
 
 fn jws_reason(error: &JwsError) -> String {
@@ -93,9 +99,14 @@ fn judge_opening(opening: &str) -> Result<Opening, String> {
 fn judge_possession(vector: &Value) -> Result<(), String> {
     let key = PublicKey::from_x(text(vector, "x")).map_err(|error| variant(&error))?;
     let actor: Actor = text(vector, "actor").parse().unwrap();
-    let usage = [KeyUse::Event, KeyUse::Access].into_iter().find(|usage| usage.as_str() == text(vector, "use"));
+    let usage = [KeyUse::Event, KeyUse::Access]
+        .into_iter()
+        .find(|usage| usage.as_str() == text(vector, "use"));
     let signed = possession_bytes(text(vector, "aud"), &actor, usage.unwrap(), &key);
-    let proof: [u8; 64] = base64url::decode(text(vector, "proof")).unwrap().try_into().unwrap();
+    let proof: [u8; 64] = base64url::decode(text(vector, "proof"))
+        .unwrap()
+        .try_into()
+        .unwrap();
     key.verify(&signed, &proof).map_err(|_| "signature".to_owned())
 }
 
@@ -103,8 +114,14 @@ fn judge_access(vector: &Value) -> Result<Actor, String> {
     let judged = || {
         let token = Presented::parse(text(vector, "token"))?;
         let key = PublicKey::from_x(text(vector, "x"))?;
-        let (origin, method, path) = (text(vector, "origin"), text(vector, "method"), text(vector, "path"));
-        token.verify(&key, origin, method, path, vector["now"].as_i64().unwrap()).cloned()
+        let (origin, method, path) = (
+            text(vector, "origin"),
+            text(vector, "method"),
+            text(vector, "path"),
+        );
+        token
+            .verify(&key, origin, method, path, vector["now"].as_i64().unwrap())
+            .cloned()
     };
     judged().map_err(|error| match error {
         AccessError::Form(error) => jws_reason(&error),
@@ -119,7 +136,8 @@ fn the_files_are_what_this_code_would_write() {
     let generate = std::env::var_os("DAYBOOK_GENERATE").is_some();
     let mut bytes = 0;
     for (path, about, vectors) in files() {
-        let written = serde_json::to_string_pretty(&json!({ "about": about, "vectors": vectors })).unwrap() + "\n";
+        let written =
+            serde_json::to_string_pretty(&json!({ "about": about, "vectors": vectors })).unwrap() + "\n";
         bytes += written.len();
         let path = folder().join(path);
         if generate {
@@ -127,7 +145,11 @@ fn the_files_are_what_this_code_would_write() {
             fs::write(&path, &written).unwrap();
         }
         let found = fs::read_to_string(&path).unwrap_or_default();
-        assert!(found == written, "{} differs; a frozen form has changed", path.display());
+        assert!(
+            found == written,
+            "{} differs; a frozen form has changed",
+            path.display()
+        );
     }
     assert!(bytes < MOST, "{bytes} bytes of vectors");
 }
@@ -138,7 +160,11 @@ fn every_file_on_disk_is_one_of_ours() {
     for kind in ["valid", "invalid", "possession", "access"] {
         for entry in fs::read_dir(folder().join(kind)).unwrap() {
             let path = entry.unwrap().path();
-            assert!(listed.contains(&path), "{} is not generated any more", path.display());
+            assert!(
+                listed.contains(&path),
+                "{} is not generated any more",
+                path.display()
+            );
         }
     }
 }
@@ -148,7 +174,8 @@ fn valid_events_hold() {
     for (path, ..) in valid::files() {
         for vector in read(path) {
             let (name, event) = (text(&vector, "name"), event_text(&vector));
-            let event = judge(&event, text(&vector["key"], "x")).unwrap_or_else(|why| panic!("{path}: {name}: {why}"));
+            let event = judge(&event, text(&vector["key"], "x"))
+                .unwrap_or_else(|why| panic!("{path}: {name}: {why}"));
             assert_eq!(event.leaf().to_base64url(), text(&vector, "leaf"), "{name}");
             assert_eq!(event.kid().to_base64url(), text(&vector, "kid"), "{name}");
             let digests: Vec<&str> = event.claims().digests().collect();
@@ -158,7 +185,11 @@ fn valid_events_hold() {
                 let opening = judge_opening(text(expected, "opening")).unwrap();
                 assert_eq!(opening.name(), text(expected, "name"), "{name}");
                 assert_eq!(opening.value(), &expected["value"], "{name}");
-                assert_eq!(opening.digest().to_base64url(), text(expected, "digest"), "{name}");
+                assert_eq!(
+                    opening.digest().to_base64url(),
+                    text(expected, "digest"),
+                    "{name}"
+                );
                 assert!(digests.contains(&text(expected, "digest")), "{name}");
             }
             for decoy in &decoys {
@@ -180,10 +211,19 @@ fn invalid_events_are_refused_for_the_reason_given() {
                 Some(opening) => judge_opening(opening).map(drop),
                 None => judge(&event_text(&vector), text(&vector, "x")).and_then(|event| {
                     let leaf = event.leaf().to_base64url();
-                    if vector["leaf"].as_str().is_none_or(|claimed| claimed == leaf) { Ok(()) } else { Err("leaf".to_owned()) }
+                    if vector["leaf"].as_str().is_none_or(|claimed| claimed == leaf) {
+                        Ok(())
+                    } else {
+                        Err("leaf".to_owned())
+                    }
                 }),
             };
-            assert_eq!(judged, Err(text(&vector, "reason").to_owned()), "{path}: {}", text(&vector, "name"));
+            assert_eq!(
+                judged,
+                Err(text(&vector, "reason").to_owned()),
+                "{path}: {}",
+                text(&vector, "name")
+            );
         }
     }
     assert!(count > 200, "{count} vectors");
@@ -195,16 +235,28 @@ fn proofs_of_possession_fit_one_log_actor_key_and_use() {
         assert_eq!(judge_possession(&vector), Ok(()), "{vector}");
     }
     for vector in read("possession/invalid.json") {
-        assert_eq!(judge_possession(&vector), Err(text(&vector, "reason").to_owned()), "{vector}");
+        assert_eq!(
+            judge_possession(&vector),
+            Err(text(&vector, "reason").to_owned()),
+            "{vector}"
+        );
     }
 }
 
 #[test]
 fn access_tokens_fit_one_log_request_key_and_time() {
     for vector in read("access/valid.json") {
-        assert_eq!(judge_access(&vector), Ok(text(&vector, "actor").parse().unwrap()), "{vector}");
+        assert_eq!(
+            judge_access(&vector),
+            Ok(text(&vector, "actor").parse().unwrap()),
+            "{vector}"
+        );
     }
     for vector in read("access/invalid.json") {
-        assert_eq!(judge_access(&vector), Err(text(&vector, "reason").to_owned()), "{vector}");
+        assert_eq!(
+            judge_access(&vector),
+            Err(text(&vector, "reason").to_owned()),
+            "{vector}"
+        );
     }
 }

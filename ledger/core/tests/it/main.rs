@@ -1,6 +1,8 @@
 //! What the crate promises, checked from outside and against implementations that are not ours.
 
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod notes;
 #[cfg(test)]
 mod oracles;

@@ -4,3 +4,5 @@
 mod append;
 #[cfg(test)]
 mod cluster;
+#[cfg(test)]
+mod support;

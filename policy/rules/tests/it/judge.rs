@@ -150,8 +150,11 @@ fn variants(world: &World, kind: &str) -> Vec<Draft> {
             others.push(list.iter().chain([&json!(digest("another"))]).cloned().collect());
             others.push(list.iter().chain([&json!(fresh)]).cloned().collect());
         }
+        // Every code of the list from which the value is, and one of each other list.
         for (_, codes) in Table::v1().codes() {
-            others.extend(codes.iter().map(|code| json!(code)));
+            let is_own = value.as_str().is_some_and(|code| codes.contains(code));
+            let most = if is_own { codes.len() } else { usize::from(value.is_string()) };
+            others.extend(codes.iter().take(most).map(|code| json!(code)));
         }
         drafts.extend(others.into_iter().map(|other| usual.clone().with(field, other)));
     }
@@ -240,8 +243,7 @@ fn both_judges_agree_about_changed_events() {
     for (answer, (kind, event, first)) in answers.into_iter().zip(&expected) {
         let second = if answer.get("refused").is_some() { json!("refused") } else { answer.clone() };
         accepted += usize::from(second != json!("refused"));
-        let reason = judge(World::ready_for(kind).table(), ORIGIN, &World::ready_for(kind), event);
-        assert_eq!(&second, first, "{kind}: {} {:?} {answer}", json!(event.claims().data), reason.err());
+        assert_eq!(&second, first, "{kind}: {} {answer}", json!(event.claims().data));
     }
     println!("{} events judged twice, {accepted} accepted", expected.len());
 }

@@ -2,5 +2,8 @@
 
 mod authorisation;
 mod document;
+mod fields;
+mod gates;
 mod judge;
 mod lifecycle;
+mod transitions;

@@ -28,10 +28,10 @@ pub(super) fn header(kid: &str) -> String {
 
 /// The payload from which the invalid ones differ in one thing.
 pub(super) fn payload() -> String {
-    let (prev, root) = (Hash::of(b"prev"), Hash::of(b"root"));
+    let prev = Hash::of(b"prev");
     format!(
         r#"{{"aud":"{ORIGIN}","data":{{"n":1}},"iat":1795300000,"iss":"tre/wessex/relay","jti":"{OTHER}","prev":"{prev}","#
-    ) + &format!(r#""seen":{{"root":"{root}","size":812}},"seq":3,"sub":"job/{JOB}","type":"job-checked","v":1}}"#)
+    ) + &format!(r#""seq":3,"sub":"job/{JOB}","type":"job-checked","v":1}}"#)
 }
 
 /// What is signed.
@@ -48,7 +48,10 @@ pub(super) fn signed(header: &[u8], payload: &[u8]) -> String {
 
 /// Any payload under the right header of key 1.
 pub(super) fn event(payload: &[u8]) -> String {
-    signed(header(&key(1).public().thumbprint().to_base64url()).as_bytes(), payload)
+    signed(
+        header(&key(1).public().thumbprint().to_base64url()).as_bytes(),
+        payload,
+    )
 }
 
 /// Every other spelling of a part whose last character has spare bits.
@@ -60,7 +63,9 @@ pub(super) fn respelt(part: &str) -> Vec<String> {
     };
     let (rest, last) = part.split_at(part.len() - 1);
     let at = ALPHABET.iter().position(|c| last.as_bytes() == [*c]).unwrap();
-    (1..1 << spare).map(|bits| format!("{rest}{}", char::from(ALPHABET[at ^ bits]))).collect()
+    (1..1 << spare)
+        .map(|bits| format!("{rest}{}", char::from(ALPHABET[at ^ bits])))
+        .collect()
 }
 
 /// The scalar of test key 1.
@@ -111,7 +116,10 @@ pub(super) fn under_weak_key(public: &[u8; 32], secret: Scalar) -> String {
 /// An event by key 1 whose signature has an `R` of our choice, and `S = nonce + k·a`.
 pub(super) fn with_r(r: &[u8; 32], nonce: Scalar) -> String {
     let public = key(1).public();
-    let input = input(header(&public.thumbprint().to_base64url()).as_bytes(), payload().as_bytes());
+    let input = input(
+        header(&public.thumbprint().to_base64url()).as_bytes(),
+        payload().as_bytes(),
+    );
     let k = challenge(r, public.as_bytes(), &input);
     join(&input, r, &(nonce + k * scalar()).to_bytes())
 }

@@ -9,9 +9,21 @@ use super::craft::{JOB, ORIGIN, OTHER, event, jwk, key, payload};
 
 pub(super) fn files() -> Vec<(&'static str, &'static str, Vec<Value>)> {
     vec![
-        ("possession/valid.json", "Proofs of possession that hold; `signed` is what `proof` signs.", proofs()),
-        ("possession/invalid.json", "Proofs of possession that fit something else.", no_proofs()),
-        ("access/valid.json", "Access tokens that hold for one request at one time.", tokens()),
+        (
+            "possession/valid.json",
+            "Proofs of possession that hold; `signed` is what `proof` signs.",
+            proofs(),
+        ),
+        (
+            "possession/invalid.json",
+            "Proofs of possession that fit something else.",
+            no_proofs(),
+        ),
+        (
+            "access/valid.json",
+            "Access tokens that hold for one request at one time.",
+            tokens(),
+        ),
         ("access/invalid.json", "Access tokens that do not.", no_tokens()),
     ]
 }
@@ -82,7 +94,14 @@ fn tokens() -> Vec<Value> {
         ("at once", token(), 1_795_300_000),
         ("in its last second", token(), 1_795_300_299),
         ("made by a clock that is a minute ahead", token(), 1_795_299_940),
-        ("for one second", AccessToken { exp: 1_795_300_001, ..token() }, 1_795_300_000),
+        (
+            "for one second",
+            AccessToken {
+                exp: 1_795_300_001,
+                ..token()
+            },
+            1_795_300_000,
+        ),
     ]
     .into_iter()
     .map(|(name, token, now)| {
@@ -102,14 +121,31 @@ fn no_tokens() -> Vec<Value> {
     };
     add(presented("at its end", &good, 1_795_300_300), "Time");
     add(presented("too early", &good, 1_795_299_939), "Time");
-    for (name, exp) in [("a second too long", 301), ("no life", 0), ("an end before the beginning", -1)] {
-        let token = AccessToken { exp: 1_795_300_000 + exp, ..token() };
+    for (name, exp) in [
+        ("a second too long", 301),
+        ("no life", 0),
+        ("an end before the beginning", -1),
+    ] {
+        let token = AccessToken {
+            exp: 1_795_300_000 + exp,
+            ..token()
+        };
         add(presented(name, &token.sign(&key(1)), now), "Time");
     }
     for (name, member, other, reason) in [
-        ("for another log", "origin", "log.example/other".to_owned(), "OtherLog"),
+        (
+            "for another log",
+            "origin",
+            "log.example/other".to_owned(),
+            "OtherLog",
+        ),
         ("for another method", "method", "GET".to_owned(), "OtherRequest"),
-        ("for another path", "path", format!("/v1/packets/{OTHER}"), "OtherRequest"),
+        (
+            "for another path",
+            "path",
+            format!("/v1/packets/{OTHER}"),
+            "OtherRequest",
+        ),
         ("by another key", "x", key(2).public().to_x(), "signature"),
     ] {
         let mut vector = presented(name, &good, now);
@@ -118,7 +154,14 @@ fn no_tokens() -> Vec<Value> {
     }
     add(presented("an event", &event(payload().as_bytes()), now), "Header");
     let (input, _) = good.rsplit_once('.').unwrap();
-    add(presented("signed by another key under this one's name", &format!("{input}.{}", base64url::encode(&key(2).sign(input.as_bytes()))), now), "signature");
+    add(
+        presented(
+            "signed by another key under this one's name",
+            &format!("{input}.{}", base64url::encode(&key(2).sign(input.as_bytes()))),
+            now,
+        ),
+        "signature",
+    );
     let (header, rest) = good.split_once('.').unwrap();
     let claims = String::from_utf8(base64url::decode(rest.split('.').next().unwrap()).unwrap()).unwrap();
     for (name, from, to, reason) in [
@@ -126,15 +169,26 @@ fn no_tokens() -> Vec<Value> {
         ("no end", r#""exp":1795300300,"#, "", "Claim exp"),
         ("an end in a string", "1795300300", r#""1795300300""#, "Claim exp"),
         ("no author", r#","iss":"tre/wessex/relay""#, "", "Claim iss"),
-        ("an author that nobody is", "tre/wessex/relay", "tre/wessex/boss", "Actor"),
+        (
+            "an author that nobody is",
+            "tre/wessex/relay",
+            "tre/wessex/boss",
+            "Actor",
+        ),
         ("with a space", r#","exp""#, r#", "exp""#, "Spelling"),
     ] {
         assert!(claims.contains(from), "{name}");
-        let input = format!("{header}.{}", base64url::encode(claims.replace(from, to).as_bytes()));
+        let input = format!(
+            "{header}.{}",
+            base64url::encode(claims.replace(from, to).as_bytes())
+        );
         let token = format!("{input}.{}", base64url::encode(&key(1).sign(input.as_bytes())));
         add(presented(name, &token, now), reason);
     }
-    let long = AccessToken { path: "/x".repeat(2000), ..token() };
+    let long = AccessToken {
+        path: "/x".repeat(2000),
+        ..token()
+    };
     add(presented("too long", &long.sign(&key(1)), now), "TooLong");
     vectors
 }
