@@ -55,46 +55,32 @@ impl Hub {
     /// Starts a hub whose log has been founded.
     pub async fn start(config: &Config, secrets: &Secrets, consent: Consent) -> Result<Self> {
         let database = Database::start(config, secrets).await?;
-        let signer = log_signer(config, secrets)?;
-        let log_key = signer.verifier().clone();
-        let store = open_store(config, &database, signer, consent.trust_database).await?;
-        let packets = packet_folder(&config.data_dir)?;
-        let app = App::new(
-            &config.origin,
-            &log_key.to_string(),
-            &store,
-            packets,
-            config.max_packet_bytes,
-        );
-        let listener = TcpListener::bind(config.listen).await.with_context(|| {
-            format!(
-                "cannot listen on {}; is another hub running there?",
-                config.listen
-            )
-        })?;
-        let address = listener.local_addr()?;
-        let stop = CancellationToken::new();
-        let clerk = Clerk::new(
-            &config.origin,
-            Keys::read(&config.key_dir.join(CLERK_FILE))?,
-            &store,
-        );
-        let server = tokio::spawn(daybook_api::serve(
-            listener,
-            daybook_api::router(app),
-            stop.clone(),
-        ));
-        let clerk = tokio::spawn(clerk.run(stop.clone()));
-        info!(%address, "Listening on {address}");
-        Ok(Self {
-            address,
-            log_key,
-            store,
-            stop,
-            server,
-            clerk,
-            database,
-        })
+        match Parts::start(config, secrets, consent, &database).await {
+            Ok(Parts {
+                address,
+                log_key,
+                store,
+                stop,
+                server,
+                clerk,
+            }) => {
+                info!(%address, "Listening on {address}");
+                Ok(Self {
+                    address,
+                    log_key,
+                    store,
+                    stop,
+                    server,
+                    clerk,
+                    database,
+                })
+            }
+            Err(error) => {
+                // Waited for: whoever now moves the folder must not move it under a server that still writes.
+                database.stop().await?;
+                Err(error)
+            }
+        }
     }
 
     /// Stops accepting, lets open requests finish, commits and publishes what waits, and ends the private cluster.
@@ -104,6 +90,60 @@ impl Hub {
         self.clerk.await.context("the clerk")?;
         self.store.close().await;
         self.database.stop().await
+    }
+}
+
+/// All of a hub but its database.
+struct Parts {
+    address: SocketAddr,
+    log_key: VerifierKey,
+    store: Store,
+    stop: CancellationToken,
+    server: JoinHandle<()>,
+    clerk: JoinHandle<()>,
+}
+
+impl Parts {
+    async fn start(
+        config: &Config,
+        secrets: &Secrets,
+        consent: Consent,
+        database: &Database,
+    ) -> Result<Self> {
+        let signer = log_signer(config, secrets)?;
+        let log_key = signer.verifier().clone();
+        let keys = Keys::read(&config.key_dir.join(CLERK_FILE))?;
+        let packets = packet_folder(&config.data_dir)?;
+        let listener = TcpListener::bind(config.listen).await.with_context(|| {
+            format!(
+                "cannot listen on {}; is another hub running there?",
+                config.listen
+            )
+        })?;
+        let address = listener.local_addr()?;
+        let store = open_store(config, database, signer, consent.trust_database).await?;
+        let app = App::new(
+            &config.origin,
+            &log_key.to_string(),
+            &store,
+            packets,
+            config.max_packet_bytes,
+        );
+        let stop = CancellationToken::new();
+        let clerk = tokio::spawn(Clerk::new(&config.origin, keys, &store).run(stop.clone()));
+        let server = tokio::spawn(daybook_api::serve(
+            listener,
+            daybook_api::router(app),
+            stop.clone(),
+        ));
+        Ok(Self {
+            address,
+            log_key,
+            store,
+            stop,
+            server,
+            clerk,
+        })
     }
 }
 

@@ -30,6 +30,12 @@ pub struct Founding {
 pub async fn found(config: &Config, secrets: &Secrets, name: &str) -> Result<Founding> {
     make_keys(config, secrets)?;
     let database = Database::start(config, secrets).await?;
+    let founded = found_on(config, secrets, name, &database).await;
+    database.stop().await?;
+    founded
+}
+
+async fn found_on(config: &Config, secrets: &Secrets, name: &str, database: &Database) -> Result<Founding> {
     daybook_store::migrate(&database.config()).await?;
     let signer = log_signer(config, secrets)?;
     let log_key = signer.verifier().clone();
@@ -40,10 +46,9 @@ pub async fn found(config: &Config, secrets: &Secrets, name: &str) -> Result<Fou
     };
     daybook_store::initialise(&client, &identity).await?;
     drop(client);
-    let store = open_store(config, &database, signer, false).await?;
+    let store = open_store(config, database, signer, false).await?;
     let appended = open_log(config, name, &store).await;
     store.close().await;
-    database.stop().await?;
     appended?;
     Ok(Founding {
         log_key,

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
+mod bin;
+mod commands;
+mod demo;
+mod hub;
 mod packet;
 mod study;
 mod support;

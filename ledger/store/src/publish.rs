@@ -149,7 +149,7 @@ impl Publisher {
         }
     }
 
-    async fn publish_once(&mut self) {
+    pub(crate) async fn publish_once(&mut self) {
         if self.health.stopped().is_some() {
             return;
         }

@@ -122,7 +122,7 @@ impl Store {
             head: head.clone(),
         })
         .await?;
-        let (publishing, published) = Publisher::new(publish::Start {
+        let (mut publishing, published) = Publisher::new(publish::Start {
             pool: writers.clone(),
             signer,
             origin,
@@ -131,6 +131,8 @@ impl Store {
             health: health.clone(),
             head,
         });
+        // Once before anybody asks: a checkpoint is there to serve, and a guard that was missing stands again.
+        publishing.publish_once().await;
         let reader = Reader::new(connect::reader_pool(&config)?);
         let (queue, waiting) = mpsc::channel(MAX_WAITING);
         let stop = Stop::default();

@@ -15,7 +15,7 @@ use tokio_postgres::Client;
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// Asks again and again until the answer is yes.
-pub(crate) async fn until<Asked: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> Asked) {
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + LIMIT;
     while !holds().await {
         assert!(Instant::now() < deadline, "waited in vain until {what}");

@@ -1,0 +1,162 @@
+//! The binary as a person runs it.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long a hub may take to listen, a first `initdb` included.
+const START: Duration = Duration::from_mins(1);
+
+pub fn daybook() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_daybook"));
+    command
+        .env_remove("DATABASE_URL")
+        .env_remove("DAYBOOK_LOG_KEY")
+        .env_remove("RUST_LOG")
+        .env_remove("DAYBOOK_LOG");
+    command
+}
+
+/// Runs a command to its end and gives what it printed.
+pub fn run(args: &[&str]) -> Output {
+    daybook().args(args).stdin(Stdio::null()).output().unwrap()
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A folder with a configuration, in a place that the server's user can reach.
+pub struct Site {
+    pub folder: TempDir,
+}
+
+impl Site {
+    pub fn new() -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::Builder::new().prefix("daybook-it-").tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+        let path = folder.path().display();
+        let config = format!(
+            "origin = \"it.example/log\"\nlisten = \"127.0.0.1:0\"\ndata_dir = \"{path}/data\"\nkey_dir = \"{path}/keys\"\n\
+             guard_path = \"{path}/guard/guard.json\"\n"
+        );
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        std::fs::write(folder.path().join("daybook.toml"), config).unwrap();
+        Self { folder }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn text(&self, name: &str) -> String {
+        self.path(name).to_str().unwrap().to_owned()
+    }
+
+    pub fn run(&self, args: &[&str]) -> Output {
+        let config = self.text("daybook.toml");
+        let mut all = vec![args[0], "--config", &config];
+        all.extend(&args[1..]);
+        run(&all)
+    }
+
+    /// Founds the log and answers with its verifier key.
+    pub fn init(&self) -> String {
+        let output = self.run(&["init", "--name", "A log of a test"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = stdout(&output);
+        let line = text.lines().find(|line| line.contains("verifier key")).unwrap();
+        line.split_whitespace().last().unwrap().to_owned()
+    }
+
+    pub fn serve(&self) -> Serving {
+        Serving::start(&self.path("daybook.toml"), &[]).unwrap()
+    }
+}
+
+/// A hub in a process of its own. It is killed when this value goes.
+pub struct Serving {
+    pub child: Child,
+    pub url: String,
+}
+
+impl Serving {
+    /// Starts a hub; what it printed, where it ends instead of listening.
+    pub fn start(config: &Path, more: &[&str]) -> Result<Self, String> {
+        let mut child = daybook()
+            .args(["serve", "--config"])
+            .arg(config)
+            .args(more)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let begin = Instant::now();
+        let mut log = String::new();
+        for line in lines.by_ref() {
+            let line = line.unwrap();
+            if let Some((_, address)) = line.split_once("Listening on ") {
+                let address = address
+                    .split(|c: char| c.is_whitespace() || c == '\u{1b}')
+                    .next()
+                    .unwrap();
+                let url = format!("http://{address}");
+                // Read on, so that the hub never waits for a full pipe.
+                std::thread::spawn(move || lines.for_each(drop));
+                return Ok(Self { child, url });
+            }
+            log.push_str(&line);
+            log.push('\n');
+            assert!(begin.elapsed() < START, "{log}");
+        }
+        child.wait().unwrap();
+        Err(log)
+    }
+
+    pub fn get(&self, path: &str) -> Value {
+        let url = format!("{}{path}", self.url);
+        runtime().block_on(async { reqwest::get(url).await.unwrap().json().await.unwrap() })
+    }
+
+    pub fn text(&self, path: &str) -> String {
+        let url = format!("{}{path}", self.url);
+        runtime().block_on(async { reqwest::get(url).await.unwrap().text().await.unwrap() })
+    }
+
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks the hub to end and answers whether it ended well.
+    pub fn terminate(mut self) -> bool {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.child.wait().unwrap().success()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}

@@ -1,0 +1,155 @@
+//! A hub as a process: founding, serving, being killed, being given an older copy.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::bin::{Serving, Site, stderr, stdout};
+
+/// Appends one `tre-invited` by the operator, and gives its index.
+fn append(site: &Site, hub: &Serving, log_key: &str, tre: &str) -> u64 {
+    let operator = site.text("keys/operator.json");
+    let root = daybook_core::Hash::of(tre.as_bytes());
+    let data = format!(r#"{{"tre":"{tre}","root":"{root}"}}"#);
+    let signed = crate::bin::run(&[
+        "event",
+        "sign",
+        "--hub",
+        &hub.url,
+        "--log-key",
+        log_key,
+        "--key",
+        &operator,
+        "--stream",
+        "federation",
+        "--type",
+        "tre-invited",
+        "--data",
+        &data,
+    ]);
+    assert!(signed.status.success(), "{}", stderr(&signed));
+    let file = site.path("signed.json");
+    std::fs::write(&file, &signed.stdout).unwrap();
+    let appended = crate::bin::run(&["event", "append", "--hub", &hub.url, file.to_str().unwrap()]);
+    assert!(appended.status.success(), "{}", stderr(&appended));
+    let text = stdout(&appended);
+    text.split("index ")
+        .nth(1)
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(status.success());
+}
+
+fn size(hub: &Serving) -> u64 {
+    hub.get("/v1/events?limit=1")["tree_size"].as_u64().unwrap()
+}
+
+#[test]
+fn a_founded_log_holds_its_two_first_events_and_init_again_adds_none() {
+    let site = Site::new();
+    let log_key = site.init();
+    assert_eq!(site.init(), log_key);
+    let hub = site.serve();
+    let events = hub.get("/v1/events");
+    assert_eq!(events["entries"].as_array().unwrap().len().min(2), 2);
+    let index = append(&site, &hub, &log_key, "wessex");
+    assert!(index >= 2);
+    assert!(hub.terminate(), "SIGTERM ends a hub well");
+}
+
+#[test]
+fn a_hub_killed_while_it_serves_forgets_nothing() {
+    let site = Site::new();
+    let log_key = site.init();
+    let mut indexes = Vec::new();
+    for round in 0..4 {
+        let hub = site.serve();
+        let index = append(&site, &hub, &log_key, &format!("tre-{round}"));
+        hub.kill();
+        indexes.push((round, index));
+    }
+    let hub = site.serve();
+    for (round, index) in indexes {
+        let entry = hub.get(&format!("/v1/events/{index}"));
+        let event = daybook_core::event::Event::parse(entry["event"].as_str().unwrap()).unwrap();
+        assert_eq!(event.claims().data["tre"], format!("tre-{round}"));
+    }
+}
+
+#[test]
+fn an_older_copy_of_the_data_is_refused_and_says_what_to_do() {
+    let site = Site::new();
+    let log_key = site.init();
+    let (data, old) = (site.path("data"), site.path("old"));
+    copy(&data, &old);
+    let hub = site.serve();
+    append(&site, &hub, &log_key, "wessex");
+    assert!(hub.terminate());
+
+    std::fs::rename(&data, site.path("newer")).unwrap();
+    std::fs::rename(&old, &data).unwrap();
+    let said = Serving::start(&site.path("daybook.toml"), &[]).err().unwrap();
+    assert!(
+        said.contains("older copy") && said.contains("Restore a newer copy"),
+        "{said}"
+    );
+    // Nor does a person's word about the server help against a copy that is older.
+    let said = Serving::start(&site.path("daybook.toml"), &["--trust-database"])
+        .err()
+        .unwrap();
+    assert!(said.contains("older copy"), "{said}");
+
+    std::fs::rename(&data, site.path("older")).unwrap();
+    std::fs::rename(site.path("newer"), &data).unwrap();
+    let hub = site.serve();
+    assert!(size(&hub) > 2);
+}
+
+#[test]
+fn a_lost_guard_needs_a_persons_word() {
+    let site = Site::new();
+    site.init();
+    std::fs::remove_file(site.path("guard/guard.json")).unwrap();
+    let said = Serving::start(&site.path("daybook.toml"), &[]).err().unwrap();
+    assert!(said.contains("--trust-database"), "{said}");
+    drop(Serving::start(&site.path("daybook.toml"), &["--trust-database"]).unwrap());
+    drop(site.serve());
+}
+
+#[test]
+fn the_database_server_is_started_again_when_it_dies() {
+    let site = Site::new();
+    let log_key = site.init();
+    let hub = site.serve();
+    let pid = std::fs::read_to_string(site.path("data/pg/postmaster.pid")).unwrap();
+    let pid = pid
+        .lines()
+        .next()
+        .unwrap()
+        .parse()
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+        .unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    let index = append_patiently(&site, &hub, &log_key);
+    assert!(index >= 2);
+}
+
+/// Tries until the hub is ready again, as a person would.
+fn append_patiently(site: &Site, hub: &Serving, log_key: &str) -> u64 {
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_mins(1) {
+        if hub.text("/readyz") == "ready\n" {
+            return append(site, hub, log_key, "wessex");
+        }
+    }
+    panic!("the hub did not become ready again within a minute");
+}

@@ -1,0 +1,221 @@
+//! The publisher: what it lets out, in which order, and that nothing else signs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use daybook_core::checkpoint::Checkpoint;
+use daybook_core::note::Note;
+use daybook_store::guard::Guard;
+use daybook_store::log::TreeHead;
+use daybook_store::publish::Released;
+use daybook_store::{OpenError, Options, Store};
+use daybook_testkit::{TestLog, identity};
+use daybook_world::ORIGIN;
+use futures::future::join_all;
+
+use crate::support::{check_whole, number, until};
+
+/// The head that a released note states.
+fn opened(released: &Released) -> TreeHead {
+    let note = Note::parse(released.note.as_bytes()).unwrap();
+    let checkpoint = Checkpoint::open(&note, &identity().log_key, ORIGIN).unwrap();
+    let head = TreeHead { size: checkpoint.size(), root: *checkpoint.root() };
+    assert_eq!(head, released.head);
+    head
+}
+
+async fn second_hub(log: &TestLog) -> Result<Store, OpenError> {
+    let guard_path = log.folder().join("second/guard");
+    Store::open(Options { guard_path, trust_database: true, ..log.options() }).await
+}
+
+#[tokio::test]
+async fn checkpoint_covers_what_is_committed_and_only_grows() {
+    let mut log = TestLog::founded().await;
+    let all = log.workflows("one", 600).await;
+    let mut published = log.store.published.clone();
+    let owner = log.owner().await;
+    let guard = log.options().guard_path;
+    let target = log.store.head.borrow().size + 600;
+    let watch = async {
+        let mut seen = Vec::new();
+        while seen.last().is_none_or(|head: &TreeHead| head.size < target) {
+            let next = seen.last().map_or(1, |head| head.size + 1);
+            let released = published.covering(next).await.unwrap();
+            let head = opened(&released);
+            // What is out is committed, and stands in the guard file already.
+            let committed = number(&owner, "SELECT size FROM log_head").await;
+            assert!(head.size <= u64::try_from(committed).unwrap());
+            assert!(Guard::open(&guard).unwrap().released().unwrap().size >= head.size);
+            let row = owner.query_one("SELECT max(size) FROM checkpoints", &[]).await.unwrap();
+            assert!(u64::try_from(row.get::<_, i64>(0)).unwrap() >= head.size);
+            seen.push(head);
+        }
+        seen
+    };
+    let load = async {
+        for chunk in all.chunks(20) {
+            join_all(chunk.iter().map(|one| log.offer(one))).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let (seen, ()) = futures::join!(watch, load);
+    assert!(seen.len() >= 3, "{}", seen.len());
+    assert!(seen.is_sorted_by(|old, new| old.size < new.size));
+    check_whole(&owner).await;
+}
+
+#[tokio::test]
+async fn idle_log_is_looked_at_without_a_lock_and_not_published_again() {
+    let log = TestLog::founded().await;
+    let size = log.store.head.borrow().size;
+    log.store.published.clone().covering(size).await.unwrap();
+    let owner = log.owner().await;
+    let looked = "SELECT query_start::text FROM pg_stat_activity
+        WHERE datname = current_database() AND query LIKE '-- news%'";
+    let mut times = std::collections::BTreeSet::new();
+    // A row's lock leaves its transaction in `xmax`.
+    let traces = "SELECT h.xmax::text || ' ' || p.xmax::text || ' ' || (SELECT count(*) FROM checkpoints)
+        FROM log_head AS h, publication AS p";
+    let trace = async || owner.query_one(traces, &[]).await.unwrap().get::<_, String>(0);
+    let mut look = async || {
+        times.extend(owner.query(looked, &[]).await.unwrap().iter().map(|row| row.get::<_, String>(0)));
+        times.len()
+    };
+    until("the publisher has nothing to do", async || look().await > 1).await;
+    let before = trace().await;
+    let base = look().await;
+    until("the publisher has looked several times", async || look().await > base + 3).await;
+    assert_eq!(trace().await, before);
+}
+
+#[tokio::test]
+async fn nothing_leaves_where_the_guard_cannot_be_raised_and_the_hub_says_so() {
+    let mut log = TestLog::founded().await;
+    let size = log.store.head.borrow().size;
+    log.store.published.clone().covering(size).await.unwrap();
+    let owner = log.owner().await;
+    let before = number(&owner, "SELECT count(*) FROM checkpoints").await;
+    // Not even root can make a folder where a file is.
+    let guard = log.options().guard_path;
+    fs::remove_file(&guard).unwrap();
+    fs::create_dir(&guard).unwrap();
+    let [one, two] = log.workflows("one", 2).await.try_into().unwrap();
+    log.offer(&one).await.unwrap();
+    until("the hub has stopped", async || log.store.health.stopped().is_some()).await;
+    let reason = log.store.health.stopped().unwrap();
+    assert!(reason.contains("guard"), "{reason}");
+    assert_eq!(number(&owner, "SELECT count(*) FROM checkpoints").await, before);
+    assert_eq!(log.store.published.latest().unwrap().head.size, size);
+    let refused = log.offer(&two).await.unwrap_err();
+    assert!(matches!(refused, daybook_store::append::AppendError::Stopped(_)), "{refused}");
+}
+
+#[tokio::test]
+async fn another_instance_lets_out_the_same_note_and_raises_its_own_guard() {
+    let mut log = TestLog::founded().await;
+    let second = second_hub(&log).await.unwrap();
+    for n in 0..3 {
+        let one = log.workflows(&format!("one {n}"), 1).await.remove(0);
+        let appended = log.offer(&one).await.unwrap();
+        let ours = log.store.published.clone().covering(appended.index + 1).await.unwrap();
+        let theirs = second.published.clone().covering(appended.index + 1).await.unwrap();
+        assert_eq!(ours, theirs);
+        opened(&ours);
+        let guard = Guard::open(&log.folder().join("second/guard")).unwrap();
+        assert_eq!(guard.released().unwrap(), theirs.head);
+    }
+    second.close().await;
+}
+
+#[tokio::test]
+async fn note_in_the_database_that_the_hub_would_not_sign_is_never_let_out() {
+    let log = TestLog::founded().await;
+    let size = log.store.head.borrow().size;
+    log.store.published.clone().covering(size).await.unwrap();
+    let owner = log.owner().await;
+    let forge = format!(
+        "BEGIN;
+         ALTER TABLE checkpoints DISABLE TRIGGER ALL;
+         UPDATE checkpoints SET note = replace(note, '{ORIGIN}', 'log.example/other') WHERE size = {size};
+         COMMIT"
+    );
+    owner.batch_execute(&forge).await.unwrap();
+    let second = second_hub(&log).await.unwrap();
+    until("the hub has stopped", async || second.health.stopped().is_some()).await;
+    assert_eq!(second.published.latest(), None);
+}
+
+#[tokio::test]
+async fn waiting_for_a_checkpoint_ends_with_the_hub() {
+    let log = TestLog::founded().await;
+    let mut published = log.store.published.clone();
+    let never = published.covering(u64::MAX);
+    let (waited, ()) = futures::join!(never, log.store.close());
+    assert_eq!(waited, None);
+}
+
+#[tokio::test]
+async fn closing_appends_and_publishes_what_waits_whoever_holds_an_appender() {
+    let mut log = TestLog::founded().await;
+    let all = log.workflows("one", 200).await;
+    let late = log.workflows("late", 1).await.remove(0);
+    let (appender, options, now) = (log.store.appender.clone(), log.options(), log.world.now);
+    let mut offers: Vec<_> = all.iter().map(|one| Box::pin(appender.append(one.clone(), now))).collect();
+    // The first brings the key into memory; the others are then in the queue before the log is closed.
+    offers.remove(0).await.unwrap();
+    for offer in &mut offers {
+        assert!(futures::poll!(offer).is_pending());
+    }
+    let (answers, ()) = futures::join!(join_all(offers), log.store.close());
+    assert!(answers.iter().all(Result::is_ok));
+    let refused = appender.append(late, now).await.unwrap_err();
+    assert!(matches!(refused, daybook_store::append::AppendError::Stopped(_)), "{refused}");
+    let size = answers.iter().map(|answer| answer.as_ref().unwrap().index + 1).max();
+    assert_eq!(Guard::open(&options.guard_path).unwrap().released().map(|head| head.size), size);
+}
+
+#[tokio::test]
+async fn dropped_store_ends_its_loops() {
+    let log = TestLog::founded().await;
+    let (mut published, appender) = (log.store.published.clone(), log.store.appender.clone());
+    drop(log.store);
+    assert_eq!(published.covering(u64::MAX).await, None);
+    drop(appender);
+}
+
+/// The Rust sources below a folder, tests left out.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() && !["target", "tests", ".git", "node_modules"].contains(&name.as_str()) {
+            sources(&path, found);
+        } else if name.ends_with(".rs") && name != "tests.rs" {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn no_code_but_the_publisher_signs_a_statement_about_the_tree() {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let mut found = Vec::new();
+    sources(&workspace, &mut found);
+    assert!(found.len() > 50, "{}", found.len());
+    let (core, publisher) = (workspace.join("ledger/core"), workspace.join("ledger/store/src/publish.rs"));
+    let mut signs = false;
+    for path in found.iter().filter(|path| !path.starts_with(&core)) {
+        let text = fs::read_to_string(path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        // Both a checkpoint and a bare note are signed by something that holds a `NoteSigner`.
+        let makes = code.contains("Checkpoint::new") || code.contains(".sign(&self.signer)") || code.contains("&mut note)");
+        if path == &publisher {
+            signs = makes;
+        } else {
+            assert!(!makes, "{} signs a checkpoint or a note", path.display());
+        }
+    }
+    assert!(signs, "the publisher is recognised by what is looked for");
+}
