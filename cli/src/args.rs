@@ -136,26 +136,7 @@ pub struct RemoteArgs {
 #[derive(Subcommand)]
 pub enum EventCommand {
     /// Sign an event as the next one of its stream; prints it with its openings as JSON
-    Sign {
-        /// The hub
-        #[command(flatten)]
-        remote: RemoteArgs,
-        /// The author's key file
-        #[arg(long)]
-        key: PathBuf,
-        /// The stream, such as tre/wessex
-        #[arg(long)]
-        stream: Stream,
-        /// The type, such as tre-joined
-        #[arg(long = "type")]
-        kind: String,
-        /// Fields that stand in clear, as a JSON object
-        #[arg(long, default_value = "{}")]
-        data: String,
-        /// Fields that are sealed, as a JSON object
-        #[arg(long, default_value = "{}")]
-        sealed: String,
-    },
+    Sign(Box<SignArgs>),
     /// Append a signed event; reads what `event sign` printed, from a file or standard input
     Append {
         /// The hub's address
@@ -164,6 +145,29 @@ pub enum EventCommand {
         /// The file; - is standard input
         file: PathBuf,
     },
+}
+
+/// `daybook event sign`
+#[derive(ClapArgs)]
+pub struct SignArgs {
+    /// The hub
+    #[command(flatten)]
+    pub remote: RemoteArgs,
+    /// The author's key file
+    #[arg(long)]
+    pub key: PathBuf,
+    /// The stream, such as tre/wessex
+    #[arg(long)]
+    pub stream: Stream,
+    /// The type, such as tre-joined
+    #[arg(long = "type")]
+    pub kind: String,
+    /// Fields that stand in clear, as a JSON object
+    #[arg(long, default_value = "{}")]
+    pub data: String,
+    /// Fields that are sealed, as a JSON object
+    #[arg(long, default_value = "{}")]
+    pub sealed: String,
 }
 
 /// `daybook submit`

@@ -162,9 +162,9 @@ fn seal(draft: &Draft<'_>) -> Result<Sealed> {
         let opening = Opening::new(random::bytes()?, name, value.clone())?;
         let class = rule.sealed.get(*name).map(|field| field.class);
         if class == Some(ReaderClass::IssuerOnly) {
-            kept.push(opening)
+            kept.push(opening);
         } else {
-            openings.push(opening)
+            openings.push(opening);
         }
     }
     let used = openings.len() + kept.len();

@@ -36,7 +36,7 @@ pub async fn run(args: Args) -> ExitCode {
         Command::Submit(args) => submit::run(args).await,
         Command::Track(args) => track::run(args).await,
         Command::Collect(args) => collect::run(args).await,
-        Command::Verify(args) => verify::run(args),
+        Command::Verify(args) => verify::run(&args),
     };
     match outcome {
         Ok(status) => status,

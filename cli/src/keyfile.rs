@@ -82,7 +82,7 @@ impl Keys {
     }
 
     /// Makes fresh keys in a new file of mode 0600. An existing file is never overwritten.
-    pub fn create(path: &Path, actor: Actor) -> Result<Self> {
+    pub fn create(path: &Path, actor: &Actor) -> Result<Self> {
         let file = File {
             actor: actor.to_string(),
             event: Jwk::fresh()?,
@@ -184,11 +184,11 @@ mod tests {
     fn a_key_file_reads_back_and_is_never_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys/relay.json");
-        let made = Keys::create(&path, "tre/wessex/relay".parse().unwrap()).unwrap();
+        let made = Keys::create(&path, &"tre/wessex/relay".parse().unwrap()).unwrap();
         let read = Keys::read(&path).unwrap();
         assert_eq!(read.actor, made.actor);
         assert_eq!(read.event.public(), made.event.public());
-        assert!(Keys::create(&path, "tre/wessex/relay".parse().unwrap()).is_err());
+        assert!(Keys::create(&path, &"tre/wessex/relay".parse().unwrap()).is_err());
         assert_eq!(Keys::read(&path).unwrap().event.public(), made.event.public());
     }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::output;
-use crate::args::{EventCommand, RemoteArgs};
+use crate::args::{EventCommand, RemoteArgs, SignArgs};
 use crate::author::{Author, Draft};
 use crate::client::{Client, Follower};
 use crate::keyfile::Keys;
@@ -29,37 +29,7 @@ struct SignedFile {
 
 pub(super) async fn run(command: EventCommand) -> Result<ExitCode> {
     match command {
-        EventCommand::Sign {
-            remote,
-            key,
-            stream,
-            kind,
-            data,
-            sealed,
-        } => {
-            let clear: Value = serde_json::from_str(&data).context("--data is not JSON")?;
-            let sealed: Map<String, Value> =
-                serde_json::from_str(&sealed).context("--sealed is not a JSON object")?;
-            let sealed = sealed
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.clone()))
-                .collect();
-            let mut author = author(&remote, &key)?;
-            let signed = author
-                .sign(&Draft {
-                    stream,
-                    kind: &kind,
-                    clear,
-                    sealed,
-                })
-                .await?;
-            let texts =
-                |openings: &[Opening]| openings.iter().map(|o| o.as_str().to_owned()).collect::<Vec<_>>();
-            let file = json!({
-                "event": signed.event.as_str(), "openings": texts(&signed.openings), "kept": texts(&signed.kept),
-            });
-            output::line(&file.to_string());
-        }
+        EventCommand::Sign(args) => sign(*args).await?,
         EventCommand::Append { hub, file } => {
             let file: SignedFile =
                 serde_json::from_str(&read(&file)?).context("this is not what `event sign` prints")?;
@@ -75,6 +45,20 @@ pub(super) async fn run(command: EventCommand) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn sign(args: SignArgs) -> Result<()> {
+    let clear: Value = serde_json::from_str(&args.data).context("--data is not JSON")?;
+    let sealed: Map<String, Value> = serde_json::from_str(&args.sealed).context("--sealed is not a JSON object")?;
+    let sealed = sealed.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    let mut author = author(&args.remote, &args.key)?;
+    let signed = author.sign(&Draft { stream: args.stream, kind: &args.kind, clear, sealed }).await?;
+    let texts = |openings: &[Opening]| openings.iter().map(|o| o.as_str().to_owned()).collect::<Vec<_>>();
+    let file = json!({
+        "event": signed.event.as_str(), "openings": texts(&signed.openings), "kept": texts(&signed.kept),
+    });
+    output::line(&file.to_string());
+    Ok(())
 }
 
 /// An actor at work on a remote hub.

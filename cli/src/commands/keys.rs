@@ -12,7 +12,7 @@ use crate::keyfile::Keys;
 pub(super) fn run(command: KeysCommand) -> Result<ExitCode> {
     match command {
         KeysCommand::New { actor, out } => {
-            let keys = Keys::create(&out, actor)?;
+            let keys = Keys::create(&out, &actor)?;
             output::line(&format!("{} for {}", out.display(), keys.actor));
             show(&keys, None);
         }

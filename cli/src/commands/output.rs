@@ -9,9 +9,6 @@ pub(crate) fn line(text: &str) {
 
 /// An error with all its causes on standard error, one cause a line.
 pub(crate) fn error(error: &anyhow::Error) {
-    let mut text = format!("error: {error}");
-    for cause in error.chain().skip(1) {
-        text.push_str(&format!("\n  because: {cause}"));
-    }
-    drop(writeln!(io::stderr(), "{text}"));
+    let causes = error.chain().skip(1).map(|cause| format!("\n  because: {cause}")).collect::<Vec<_>>().concat();
+    drop(writeln!(io::stderr(), "error: {error}{causes}"));
 }

@@ -22,9 +22,9 @@ pub(super) async fn run(args: TrackArgs) -> Result<ExitCode> {
         let jobs = jobs(&client, args.id).await?;
         if jobs != shown {
             if args.json {
-                output::line(&jobs.to_string())
+                output::line(&jobs.to_string());
             } else {
-                show(&jobs)
+                show(&jobs);
             }
         }
         let has_ended = jobs

@@ -34,7 +34,7 @@ pub fn verify_proof(proof: &str, leaf: &Hash, key: &VerifierKey) -> Result<Verdi
     })
 }
 
-pub(super) fn run(args: VerifyArgs) -> Result<ExitCode> {
+pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     let leaf = match (&args.entry, &args.leaf_hash) {
         (Some(path), _) => leaf_of(path)?,
         (None, Some(text)) => Hash::from_base64url(text)

@@ -28,7 +28,6 @@ pub(super) struct Tre {
     pub(super) smallest_count: u64,
     pub(super) rows: usize,
     pub(super) dataset: Uuid,
-    pub(super) root: Author,
     pub(super) relay: Author,
     pub(super) runner: Author,
     pub(super) review: Author,
@@ -81,8 +80,8 @@ impl Cast {
     /// Registers everybody and everything that a job rests on.
     pub(super) async fn assemble(stage: &Stage, timeline: &Timeline) -> Result<Self> {
         let mut operator = stage.operator()?;
-        let mut registrar = stage.actor(Actor::Registrar("main".parse()?))?;
-        let mut editor = stage.actor(Actor::Editor)?;
+        let mut registrar = stage.actor(&Actor::Registrar("main".parse()?))?;
+        let mut editor = stage.actor(&Actor::Editor)?;
         grant(
             &mut operator,
             &registrar,
@@ -126,13 +125,13 @@ impl Cast {
         )
         .await?;
 
-        for at in 0..tres.len() {
+        for (at, tre) in tres.iter_mut().enumerate() {
             let subjects = [
                 (Subject::Project, project, version.as_str()),
                 (Subject::Workflow, workflow, workflow_version.as_str()),
                 (Subject::Member, member_id, member_version.as_str()),
             ];
-            approve(&mut tres[at], timeline, project, &subjects).await?;
+            approve(tre, timeline, project, &subjects).await?;
             if at == 0 {
                 publish(&mut editor, timeline, project, &version).await?;
             }
@@ -176,7 +175,7 @@ async fn join(
     timeline: &Timeline,
     (slug, name, smallest_count, rows): (Slug, &'static str, u64, usize),
 ) -> Result<Tre> {
-    let actor = |role| stage.actor(Actor::Tre(slug.clone(), role));
+    let actor = |role| stage.actor(&Actor::Tre(slug.clone(), role));
     let mut root = actor(TreRole::Root)?;
     let runner = actor(TreRole::Runner)?.with_time_step(TIME_STEP);
     let review = actor(TreRole::Review)?.with_time_step(TIME_STEP);
@@ -252,7 +251,6 @@ async fn join(
         smallest_count,
         rows,
         dataset,
-        root,
         relay,
         runner,
         review,
@@ -311,7 +309,7 @@ async fn register(
         },
     )
     .await?;
-    let member = stage.actor(Actor::Member {
+    let member = stage.actor(&Actor::Member {
         project,
         member: member_id,
     })?;

@@ -86,8 +86,8 @@ pub(super) async fn collect(
 ) -> Result<()> {
     let mut collected = 0;
     for (tre, job) in &submitted.jobs {
-        let state: Value = stage.client.get(&format!("/v1/jobs/{job}")).await?;
-        if text(&state, "state") != "released" {
+        let found: Value = stage.client.get(&format!("/v1/jobs/{job}")).await?;
+        if text(&found, "state") != "released" {
             continue;
         }
         let out = stage.folder.join(format!("results-{tre}.zip"));

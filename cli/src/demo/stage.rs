@@ -71,7 +71,7 @@ impl Stage {
     }
 
     /// An actor with fresh keys, kept in a file of its own.
-    pub(super) fn actor(&self, actor: Actor) -> Result<Author> {
+    pub(super) fn actor(&self, actor: &Actor) -> Result<Author> {
         let file = format!("{}.json", actor.to_string().replace('/', "-"));
         let keys = Keys::create(&self.config.key_dir.join(file), actor)?;
         Ok(self.author(keys))

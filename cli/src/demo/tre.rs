@@ -26,7 +26,7 @@ use crate::packet::{
 use crate::random;
 use crate::study::{self, RunReport};
 
-const TIME_LIMIT: Duration = Duration::from_secs(300);
+const TIME_LIMIT: Duration = Duration::from_mins(5);
 
 /// One job at one TRE, as it goes on.
 struct Scene<'a> {
@@ -385,7 +385,7 @@ impl Scene<'_> {
         let outputs = run.report.outputs.iter().map(|file| Output {
             path: file.name.clone(),
             name: file.name.clone(),
-            media_type: if file.name.ends_with(".json") {
+            media_type: if file.name == "summary.json" {
                 "application/json"
             } else {
                 "text/csv"

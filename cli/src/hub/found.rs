@@ -64,7 +64,7 @@ fn make_keys(config: &Config, secrets: &Secrets) -> Result<()> {
     for (file, actor) in [(OPERATOR_FILE, Actor::Operator), (CLERK_FILE, Actor::Clerk)] {
         let path = config.key_dir.join(file);
         if !path.exists() {
-            Keys::create(&path, actor)?;
+            Keys::create(&path, &actor)?;
         }
     }
     Ok(())

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// How long a hub may take to listen, a first `initdb` included.
 const START: Duration = Duration::from_mins(1);
 
-pub fn daybook() -> Command {
+pub(crate) fn daybook() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_daybook"));
     command
         .env_remove("DATABASE_URL")
@@ -22,25 +22,25 @@ pub fn daybook() -> Command {
 }
 
 /// Runs a command to its end and gives what it printed.
-pub fn run(args: &[&str]) -> Output {
+pub(crate) fn run(args: &[&str]) -> Output {
     daybook().args(args).stdin(Stdio::null()).output().unwrap()
 }
 
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// A folder with a configuration, in a place that the server's user can reach.
-pub struct Site {
-    pub folder: TempDir,
+pub(crate) struct Site {
+    pub(crate) folder: TempDir,
 }
 
 impl Site {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::Builder::new().prefix("daybook-it-").tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
@@ -54,15 +54,15 @@ impl Site {
         Self { folder }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         self.path(name).to_str().unwrap().to_owned()
     }
 
-    pub fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         let config = self.text("daybook.toml");
         let mut all = vec![args[0], "--config", &config];
         all.extend(&args[1..]);
@@ -70,7 +70,7 @@ impl Site {
     }
 
     /// Founds the log and answers with its verifier key.
-    pub fn init(&self) -> String {
+    pub(crate) fn init(&self) -> String {
         let output = self.run(&["init", "--name", "A log of a test"]);
         assert!(output.status.success(), "{}", stderr(&output));
         let text = stdout(&output);
@@ -78,20 +78,20 @@ impl Site {
         line.split_whitespace().last().unwrap().to_owned()
     }
 
-    pub fn serve(&self) -> Serving {
+    pub(crate) fn serve(&self) -> Serving {
         Serving::start(&self.path("daybook.toml"), &[]).unwrap()
     }
 }
 
 /// A hub in a process of its own. It is killed when this value goes.
-pub struct Serving {
-    pub child: Child,
-    pub url: String,
+pub(crate) struct Serving {
+    pub(crate) child: Child,
+    pub(crate) url: String,
 }
 
 impl Serving {
     /// Starts a hub; what it printed, where it ends instead of listening.
-    pub fn start(config: &Path, more: &[&str]) -> Result<Self, String> {
+    pub(crate) fn start(config: &Path, more: &[&str]) -> Result<Self, String> {
         let mut child = daybook()
             .args(["serve", "--config"])
             .arg(config)
@@ -124,23 +124,23 @@ impl Serving {
         Err(log)
     }
 
-    pub fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         let url = format!("{}{path}", self.url);
         runtime().block_on(async { reqwest::get(url).await.unwrap().json().await.unwrap() })
     }
 
-    pub fn text(&self, path: &str) -> String {
+    pub(crate) fn text(&self, path: &str) -> String {
         let url = format!("{}{path}", self.url);
         runtime().block_on(async { reqwest::get(url).await.unwrap().text().await.unwrap() })
     }
 
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Asks the hub to end and answers whether it ended well.
-    pub fn terminate(mut self) -> bool {
+    pub(crate) fn terminate(mut self) -> bool {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         self.child.wait().unwrap().success()
