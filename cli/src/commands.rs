@@ -57,7 +57,7 @@ pub async fn run(args: Args) -> ExitCode {
 /// Logs go to standard error. `RUST_LOG` says how much; a command that shows its work says little besides.
 fn init_logging(command: &Command) {
     let default = match command {
-        Command::Serve(_) | Command::Init(_) | Command::Migrate(_) => "info",
+        Command::Serve(_) | Command::Init(_) | Command::Migrate(_) => "info,tokio_postgres=warn,refinery_core=warn",
         _ => "error",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));

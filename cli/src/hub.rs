@@ -4,7 +4,9 @@ mod clerk;
 mod database;
 mod found;
 
+use std::fs::{self, Permissions};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -178,12 +180,10 @@ pub(crate) fn log_signer(config: &Config, secrets: &Secrets) -> Result<NoteSigne
     Ok(NoteSigner::from_seed(name, &seed)?)
 }
 
-/// A folder for packets, each made durable before it is acknowledged.
+/// A folder for packets, which nobody else on the machine may enter; each packet is durable before it is acknowledged.
 fn packet_folder(data_dir: &Path) -> Result<Arc<LocalFileSystem>> {
     let folder = data_dir.join("hub");
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    Ok(Arc::new(
-        LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true),
-    ))
+    let made = fs::create_dir_all(&folder).and_then(|()| fs::set_permissions(&folder, Permissions::from_mode(0o700)));
+    made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    Ok(Arc::new(LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true)))
 }
