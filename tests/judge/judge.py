@@ -38,10 +38,6 @@ def role(actor):
     return {"registrar": "registrar", "auditor": "auditor", "project": "member"}.get(parts[0], parts[-1])
 
 
-def home(actor):
-    return organisation(actor) if actor.split("/")[0] in ("tre", "project") else "federation"
-
-
 def admits(stream, author):
     kind, *rest = stream.split("/")
     if kind in ("tre", "approval"):
@@ -59,25 +55,20 @@ def granted(event):
 
 
 def member(event):
-    must(is_a(UUID, event["data"].get("member")), "member")
+    must(is_a(UUID, event["data"].get("member")) and event["sub"].startswith("project/"), "member")
     return f"{event['sub']}/member/{event['data']['member']}"
 
 
 def registrations(event):
-    kind, data = event["type"], event["data"]
-    lists = []
+    kind, data, lists = event["type"], event["data"], []
     if kind == "log-opened":
         lists = [("operator", "operator"), ("clerk", "hub/clerk")]
-    elif kind == "tre-joined":
-        lists = [("keys", event["iss"])]
-    elif kind == "role-granted":
-        lists = [("keys", granted(event))]
     elif kind == "key-added":
         must(event["sub"].startswith("tre/") and data.get("role") in TRE_ROLES, "role")
         lists = [("keys", f"{event['sub']}/{data['role']}")]
-    elif kind == "member-added":
-        must(event["sub"].startswith("project/"), "member")
-        lists = [("keys", member(event))]
+    elif kind in ("tre-joined", "role-granted", "member-added"):
+        who = {"tre-joined": lambda _: event["iss"], "role-granted": granted, "member-added": member}[kind]
+        lists = [("keys", who(event))]
     found = []
     for name, actor in lists:
         keys = data.get(name)
@@ -114,14 +105,13 @@ class Log:
             must(role(iss) == "root" or kind not in ("tre-joined", "key-added", "key-revoked"), "only the root may")
             invited = self.states["federation"].get("tres", {}).get(sub[4:], {}).get("root")
             must(event["seq"] > 1 or invited == event["kid"], "not invited")
-        known = self.states.get(home(iss), {}).get("keys", {}) | (dict(new) if kind in ("log-opened", "tre-joined") else {})
+        known = self.states.get(author if "/" in author else "federation", {}).get("keys", {}) | (dict(new) if kind in ("log-opened", "tre-joined") else {})
         key = known.get(event["kid"], {})
         must(key.get("actor") == iss and key.get("use") == "event", "not a key of the author")
         verify(key["x"], event["signed"], event["signature"])
         must("seen" in event or role(iss) not in ("clerk", "editor", *TRE_ROLES), "a service states what it has seen")
         must(event.get("seen", {"size": MOST})["size"] >= self.seen.get(iss, 0), "has seen more before")
-        kids = [kid for kid, _ in new]
-        must(len(set(kids)) == len(kids) and not self.kids & set(kids), "a key that was registered before")
+        must(len(dict(new)) == len(new) and not self.kids & set(dict(new)), "a key that was registered before")
         return new
 
     def keep_constitution(self, event, new, state):
@@ -142,8 +132,7 @@ class Log:
 
     def judge(self, event):
         """Checks an event; answers with the keys that it registers and the states that it changes."""
-        new = self.constitution(event)
-        kind, sub, data = event["type"], event["sub"], event["data"]
+        new, kind, sub, data = self.constitution(event), event["type"], event["sub"], event["data"]
         policy = self.states.get("federation", {}).get("policy")
         must(policy or kind in ("log-opened", "policy-adopted"), "no table is in force")
         must(self.states.get("federation", {}).get("state") != "closed", "the log is closed")
@@ -161,9 +150,8 @@ class Log:
             must(fits(clear[name].lstrip("?"), data[name], table), f"the field {name}")
         must(len(data.get("_sd", [])) == rule.get("digests", 0), "the number of digests")
         scene = Scene(self, table, rule, event, state)
-        for words in rule.get("when", []):
-            condition, *args = words.split(" ")
-            must(CONDITIONS[condition](scene, *args), words)
+        for condition, *args in (words.split(" ") for words in rule.get("when", [])):
+            must(CONDITIONS[condition](scene, *args), " ".join([condition, *args]))
         state = copy.deepcopy(state)
         self.keep_constitution(event, new, state)
         others = {}
@@ -178,7 +166,7 @@ class Log:
         sub = event["sub"]
         self.states.update(changed)
         self.heads[sub] = (event["seq"], event["leaf"])
-        self.kids |= {kid for kid, _ in new}
+        self.kids |= set(dict(new))
         self.seen[event["iss"]] = event.get("seen", {}).get("size", self.seen.get(event["iss"], 0))
         if event["type"] == "policy-adopted":
             self.table = event["data"]["table"]
@@ -291,9 +279,9 @@ class Scene:
         approvals = [self.other(f"approval-{subject}") for subject in ("project", "workflow", "member")]
         if not all(cause and self.stands(approval) and approval["cause"] == cause for approval, cause in zip(approvals, of)):
             return False
+        quoted = [approval["granted"] for approval in approvals]
         within = set(self.data["datasets"]) <= set(approvals[0].get("datasets", []))
-        granted_by = [approval["granted"] for approval in approvals]
-        return within and self.data.get("approvals", granted_by) == granted_by
+        return within and self.data.get("approvals", quoted) == quoted
 
     def approves(self):
         subject, other = self.value("@subject"), self.other("subject")
@@ -321,15 +309,13 @@ class Scene:
     def change(self, state, others, word, *args):
         def put(into, name, value):
             into.pop(name, None) if value is None else into.update({name: value})
-
         if word == "set" or word == "setif" and self.data[args[0]]:
             put(state, args[-2], self.value(args[-1]))
         elif word == "unset":
             state.pop(args[0], None)
-        elif word == "put":
-            state.setdefault(args[0], {})[self.value(args[1])] = self.value(args[2])
-        elif word == "drop":
-            state.get(args[0], {}).pop(self.value(args[1]), None)
+        elif word in ("put", "drop"):
+            entries = state.setdefault(args[0], {}) if word == "put" else state.get(args[0], {})
+            put(entries, self.value(args[1]), self.value(args[2]) if word == "put" else None)
         elif word == "push" and self.value(args[1]) is not None:
             state.setdefault(args[0], []).append(self.value(args[1]))
         elif word == "tell":
@@ -398,10 +384,10 @@ def run(lines, log):
 
 
 def main(origin, *files):
-    table = pathlib.Path(__file__).parents[2] / "policy/rules/v1.json"
+    table = json.loads((pathlib.Path(__file__).parents[2] / "policy/rules/v1.json").read_text("utf-8"))
     refused = False
     for file in files:
-        log = Log(origin, json.loads(table.read_text("utf-8")))
+        log = Log(origin, table)
         for answer in run(pathlib.Path(file).read_text("utf-8").splitlines(), log):
             print(canonical(answer))
         refused |= "refused" in answer

@@ -90,7 +90,11 @@ fn head(page: &mut String, table: &Table, stream: &str) {
 
 fn event(page: &mut String, kind: &str, about: &str, rule: &EventRule) {
     line(page, &format!("\n### `{kind}`\n\n{about}\n"));
-    let from: Vec<&str> = rule.from.iter().map(|from| if from == NONE { "–" } else { from }).collect();
+    let from: Vec<&str> = rule
+        .from
+        .iter()
+        .map(|from| if from == NONE { "–" } else { from })
+        .collect();
     let to = match &rule.to {
         Target::State(to) => to.clone(),
         Target::Same => "the same".to_owned(),
@@ -100,7 +104,10 @@ fn event(page: &mut String, kind: &str, about: &str, rule: &EventRule) {
             pairs.join(", ")
         }
     };
-    line(page, &format!("- signed by: {}; version {}", rule.by.join(", "), rule.version));
+    line(
+        page,
+        &format!("- signed by: {}; version {}", rule.by.join(", "), rule.version),
+    );
     line(page, &format!("- from → to: {} → {to}", from.join(", ")));
     if !rule.reads.is_empty() {
         let reads: Vec<String> = rule
@@ -111,7 +118,11 @@ fn event(page: &mut String, kind: &str, about: &str, rule: &EventRule) {
         line(page, &format!("- relies on: {}", reads.join(", ")));
     }
     if !rule.when.is_empty() {
-        let when: Vec<String> = rule.when.iter().map(|condition| format!("`{condition}`")).collect();
+        let when: Vec<String> = rule
+            .when
+            .iter()
+            .map(|condition| format!("`{condition}`"))
+            .collect();
         line(page, &format!("- conditions: {}", when.join(", ")));
     }
     if rule.digests > 0 {
@@ -128,7 +139,10 @@ fn event(page: &mut String, kind: &str, about: &str, rule: &EventRule) {
     }
     for (name, field) in &rule.sealed {
         let (mark, holds) = (optional(field.required), field.kind.describe());
-        line(page, &format!("| `{name}`{mark} | {} | {holds} |", field.class.as_str()));
+        line(
+            page,
+            &format!("| `{name}`{mark} | {} | {holds} |", field.class.as_str()),
+        );
     }
 }
 
@@ -137,7 +151,10 @@ fn lists(page: &mut String, table: &Table) {
     for (name, limit) in table.limits() {
         line(page, &format!("| {name} | {limit} |"));
     }
-    line(page, "\n## How long the hub keeps an opening\n\n| class | days |\n|---|---|");
+    line(
+        page,
+        "\n## How long the hub keeps an opening\n\n| class | days |\n|---|---|",
+    );
     for class in ReaderClass::ALL {
         let days = match (class, table.retain_days(class)) {
             (ReaderClass::IssuerOnly, _) => "never has it".to_owned(),
@@ -154,8 +171,14 @@ fn lists(page: &mut String, table: &Table) {
 }
 
 fn public_words(page: &mut String) {
-    line(page, "\n## What the public reads about a job\n\n| state | word | sentence | whose turn |\n|---|---|---|---|");
+    line(
+        page,
+        "\n## What the public reads about a job\n\n| state | word | sentence | whose turn |\n|---|---|---|---|",
+    );
     for (state, word, sentence, turn) in words::all() {
-        line(page, &format!("| {state} | {word} | {sentence} | {} |", turn.as_str()));
+        line(
+            page,
+            &format!("| {state} | {word} | {sentence} | {} |", turn.as_str()),
+        );
     }
 }

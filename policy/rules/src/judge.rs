@@ -3,6 +3,7 @@
 mod approval;
 mod condition;
 mod effect;
+mod named;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,7 +55,9 @@ impl Scene<'_> {
 
     /// The state of the first stream under a name.
     pub(crate) fn other(&self, alias: &str) -> Option<&State> {
-        self.streams(alias).first().and_then(|stream| self.facts.state(stream))
+        self.streams(alias)
+            .first()
+            .and_then(|stream| self.facts.state(stream))
     }
 }
 
@@ -76,7 +79,9 @@ pub fn table_in_force<'a>(table: &'a Table, facts: &dyn Facts, kind: &str) -> Re
     let Some(federation) = facts.state(&Stream::Federation) else {
         return Ok(Table::v1());
     };
-    let adopted = federation.get("policy").and_then(|policy| policy.get("hash")?.as_str());
+    let adopted = federation
+        .get("policy")
+        .and_then(|policy| policy.get("hash")?.as_str());
     match adopted {
         None if kind == POLICY_ADOPTED => Ok(Table::v1()),
         None => Err(Refusal::NoTable),
@@ -151,11 +156,11 @@ fn check_place(scene: &Scene<'_>) -> Result<(), Refusal> {
             expected: rule.version,
         });
     }
-    let role = claims.iss.role();
-    if !rule.by.iter().any(|by| by == role) {
+    let author = claims.iss.role();
+    if !rule.by.iter().any(|by| by == author) {
         return Err(Refusal::NotYourRole {
             kind,
-            role,
+            role: author,
             allowed: rule.by.join(", "),
         });
     }

@@ -20,23 +20,48 @@ pub enum Refusal {
     #[error("the rules know no event type {kind:?}")]
     UnknownType { kind: String },
     #[error("{kind} stands in a stream of the kind {expected}, not {found}")]
-    WrongStream { kind: String, found: &'static str, expected: String },
+    WrongStream {
+        kind: String,
+        found: &'static str,
+        expected: String,
+    },
     #[error("{kind} has version {expected} in `v`, not {found}")]
     WrongVersion { kind: String, found: u16, expected: u16 },
     #[error("{kind} is signed by {allowed}, not by the role {role}")]
-    NotYourRole { kind: String, role: &'static str, allowed: String },
+    NotYourRole {
+        kind: String,
+        role: &'static str,
+        allowed: String,
+    },
     #[error("{kind} does not follow: {stream} is in the state {state:?}, and must be in one of: {allowed}")]
-    WrongState { kind: String, stream: Stream, state: String, allowed: String },
+    WrongState {
+        kind: String,
+        stream: Stream,
+        state: String,
+        allowed: String,
+    },
     #[error("{kind} has no clear field {name:?}{}", if *.is_sealed { ": it must be sealed" } else { "" })]
-    FieldUnknown { kind: String, name: String, is_sealed: bool },
+    FieldUnknown {
+        kind: String,
+        name: String,
+        is_sealed: bool,
+    },
     #[error("the field {name:?} is missing: it is {expected}")]
     FieldMissing { name: String, expected: String },
     #[error("the field {name:?} must be {expected}")]
     FieldInvalid { name: String, expected: String },
     #[error("{kind} has exactly {expected} digests in `_sd` (decoys fill up), not {found}")]
-    DigestCount { kind: String, found: usize, expected: usize },
+    DigestCount {
+        kind: String,
+        found: usize,
+        expected: usize,
+    },
     #[error("{field:?} must equal what {of}: {expected}")]
-    NotEqual { field: String, of: String, expected: String },
+    NotEqual {
+        field: String,
+        of: String,
+        expected: String,
+    },
     #[error("the field {field:?} must be {expected}, the next number")]
     NotNext { field: String, expected: i64 },
     #[error("the field {field:?} is at most {most} (limit {limit:?})")]
@@ -44,31 +69,59 @@ pub enum Refusal {
     #[error("{what:?} never goes back: it was {before}")]
     Backwards { what: String, before: i64 },
     #[error("{field:?} names {value:?}, which is not among the stream's {member:?}")]
-    NotKnown { field: String, value: String, member: String },
+    NotKnown {
+        field: String,
+        value: String,
+        member: String,
+    },
     #[error("{field:?} names {value:?}, which already is among the stream's {member:?}")]
-    Known { field: String, value: String, member: String },
+    Known {
+        field: String,
+        value: String,
+        member: String,
+    },
     #[error("the stream's state has no {member:?} yet; the event that brings it must come first")]
     NotYet { member: String },
     #[error("the stream's state already has {member:?}; this happens once")]
     Already { member: String },
-    #[error("{field:?} names a person whose tag already stands in {member:?} of this job; another person must do this")]
+    #[error(
+        "{field:?} names a person whose tag already stands in {member:?} of this job; another person must do this"
+    )]
     SamePerson { field: String, member: String },
     #[error("the field {field:?} must be after `iat`, by at most {days} days")]
     NotAhead { field: String, days: i64 },
     #[error("{stream} is in the state {state:?}, and must be in one of: {allowed}")]
-    OtherState { stream: Stream, state: String, allowed: String },
+    OtherState {
+        stream: Stream,
+        state: String,
+        allowed: String,
+    },
     #[error("{stream} does not belong to {organisation}")]
     NotYours { stream: Stream, organisation: String },
     #[error("{stream} has ended: `iat` is not before {until}")]
     Expired { stream: Stream, until: i64 },
     #[error("the TRE {tre} is suspended")]
     Suspended { tre: String },
-    #[error("the TRE's approval of the {subject} does not stand: {why}; hold the job with the code approval-lapsed")]
-    ApprovalLapsed { subject: &'static str, why: &'static str },
+    #[error(
+        "the TRE's approval of the {subject} does not stand: {why}; hold the job with the code approval-lapsed"
+    )]
+    ApprovalLapsed {
+        subject: &'static str,
+        why: &'static str,
+    },
     #[error("an approval of a {subject} {} the field {field:?}", if *.wanted { "needs" } else { "does not have" })]
-    ApprovalField { subject: &'static str, field: &'static str, wanted: bool },
-    #[error("{field:?} says that no person looks, and the approval of the workflow in force does not say `standing` in {member:?}")]
-    NotStanding { field: &'static str, member: &'static str },
+    ApprovalField {
+        subject: &'static str,
+        field: &'static str,
+        wanted: bool,
+    },
+    #[error(
+        "{field:?} says that no person looks, and the approval of the workflow in force does not say `standing` in {member:?}"
+    )]
+    NotStanding {
+        field: &'static str,
+        member: &'static str,
+    },
     #[error("the project has neither a register entry nor a running embargo, and so runs nothing")]
     NotRegistered,
     #[error("`began` must be true: a run of this job was logged")]
@@ -111,14 +164,62 @@ pub enum OpeningRefusal {
 impl Refusal {
     /// Every answer of [`Self::code`].
     pub const CODES: &'static [&'static str] = &[
-        "already-happened", "already-known", "approval-field", "approval-lapsed", "bad-field", "bad-key", "bad-possession",
-        "digest-count", "expired", "extent-mismatch", "field-invalid", "field-missing", "field-unknown", "job-taken",
-        "key-known", "log-closed", "material-end", "no-table", "not-ahead", "not-by-person", "not-equal", "not-invited",
-        "not-known", "not-next", "not-next-number", "not-opened", "not-registered", "not-standing", "not-yet", "not-your-key",
-        "not-your-role", "not-your-stream", "not-yours", "opening-invalid", "opening-issuer-only", "opening-missing",
-        "opening-not-in-event", "opening-twice", "opening-unknown", "other-log", "other-state", "other-table", "over-limit",
-        "role-name", "root-only", "run-began", "same-person", "seen-missing", "seen-went-back", "too-few-reviews",
-        "tre-suspended", "unknown-type", "went-back", "wrong-state", "wrong-stream", "wrong-version",
+        "already-happened",
+        "already-known",
+        "approval-field",
+        "approval-lapsed",
+        "bad-field",
+        "bad-key",
+        "bad-possession",
+        "digest-count",
+        "expired",
+        "extent-mismatch",
+        "field-invalid",
+        "field-missing",
+        "field-unknown",
+        "job-taken",
+        "key-known",
+        "log-closed",
+        "material-end",
+        "no-table",
+        "not-ahead",
+        "not-by-person",
+        "not-equal",
+        "not-invited",
+        "not-known",
+        "not-next",
+        "not-next-number",
+        "not-opened",
+        "not-registered",
+        "not-standing",
+        "not-yet",
+        "not-your-key",
+        "not-your-role",
+        "not-your-stream",
+        "not-yours",
+        "opening-invalid",
+        "opening-issuer-only",
+        "opening-missing",
+        "opening-not-in-event",
+        "opening-twice",
+        "opening-unknown",
+        "other-log",
+        "other-state",
+        "other-table",
+        "over-limit",
+        "role-name",
+        "root-only",
+        "run-began",
+        "same-person",
+        "seen-missing",
+        "seen-went-back",
+        "too-few-reviews",
+        "tre-suspended",
+        "unknown-type",
+        "went-back",
+        "wrong-state",
+        "wrong-stream",
+        "wrong-version",
     ];
 
     /// A stable name for machines.

@@ -120,9 +120,17 @@ pub fn reviewers(job: &State) -> usize {
 
 /// Every state that has words, with its word and sentence, `{tre}` standing for the TRE's name.
 pub fn all() -> impl Iterator<Item = (&'static str, &'static str, &'static str, Turn)> {
-    ENGLISH.iter().flat_map(|catalogue| &catalogue.states).map(|(key, entry)| {
-        (key.as_str(), entry.word.as_str(), entry.sentence.as_str(), entry.turn)
-    })
+    ENGLISH
+        .iter()
+        .flat_map(|catalogue| &catalogue.states)
+        .map(|(key, entry)| {
+            (
+                key.as_str(),
+                entry.word.as_str(),
+                entry.sentence.as_str(),
+                entry.turn,
+            )
+        })
 }
 
 /// The entry for a state: some states have two, by what else is known.

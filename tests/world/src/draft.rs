@@ -78,7 +78,10 @@ impl Draft {
         if let Some(rule) = table.rule(&self.kind) {
             for (name, field) in &rule.sealed {
                 if field.required && !values.iter().any(|(known, _)| known == name) {
-                    values.push((name.clone(), sample(&field.kind, &format!("{} of {}", name, self.kind))));
+                    values.push((
+                        name.clone(),
+                        sample(&field.kind, &format!("{} of {}", name, self.kind)),
+                    ));
                 }
             }
         }

@@ -100,7 +100,12 @@ impl World {
         let (registrar, project) = (world.cast.registrar.clone(), world.cast.project);
         let digest = crate::digest("workflow");
         let workflow = Stream::Workflow(world.cast.workflow);
-        world.say(&Draft::new(&registrar, &workflow, "workflow-registered", json!({ "digest": digest })));
+        world.say(&Draft::new(
+            &registrar,
+            &workflow,
+            "workflow-registered",
+            json!({ "digest": digest }),
+        ));
         let projects = [
             (project, vec![world.cast.member, world.cast.colleague]),
             (world.cast.other_project, vec![world.cast.stranger]),
@@ -122,7 +127,12 @@ impl World {
         let root = Cast::tre(tre, TreRole::Root);
         let thumbprint = self.key(&root).public().thumbprint().to_base64url();
         let invited = json!({ "tre": tre, "root": thumbprint });
-        self.say(&Draft::new(&Actor::Operator, &Stream::Federation, "tre-invited", invited));
+        self.say(&Draft::new(
+            &Actor::Operator,
+            &Stream::Federation,
+            "tre-invited",
+            invited,
+        ));
         let home = root.home();
         let keys = json!({ "keys": self.keys_of(&root) });
         self.say(&Draft::new(&root, &home, "tre-joined", keys).seal("name", format!("The {tre} TRE").into()));
@@ -143,7 +153,12 @@ impl World {
         let registrar = self.cast.registrar.clone();
         let stream = Stream::Project(project);
         let until = self.now + 1_000 * 86_400;
-        let registered = Draft::new(&registrar, &stream, "project-registered", json!({ "until": until }));
+        let registered = Draft::new(
+            &registrar,
+            &stream,
+            "project-registered",
+            json!({ "until": until }),
+        );
         let version = self.say(&registered).leaf().to_base64url();
         for member in members {
             let keys = self.keys_of(&Cast::member_of(project, *member));
@@ -151,6 +166,11 @@ impl World {
             self.say(&Draft::new(&registrar, &stream, "member-added", added));
         }
         let published = json!({ "cause": version, "openings": [], "version": 1 });
-        self.say(&Draft::new(&Actor::Editor, &Stream::Register(project), "register-published", published));
+        self.say(&Draft::new(
+            &Actor::Editor,
+            &Stream::Register(project),
+            "register-published",
+            published,
+        ));
     }
 }

@@ -42,12 +42,28 @@ impl Ending {
 
     /// The types of the events after `job-submitted`.
     pub fn steps(self) -> Vec<&'static str> {
-        let admitted = ["job-collected", "job-checked", "workflow-retrieved", "job-signed-off", "job-admitted"];
+        let admitted = [
+            "job-collected",
+            "job-checked",
+            "workflow-retrieved",
+            "job-signed-off",
+            "job-admitted",
+        ];
         let assessed = ["run-started", "run-completed", "outputs-assessed"];
-        let released = ["disclosure-approved", "outputs-moved", "outputs-rechecked", "job-released"];
+        let released = [
+            "disclosure-approved",
+            "outputs-moved",
+            "outputs-rechecked",
+            "job-released",
+        ];
         let failed = ["run-started", "run-failed"];
         let parts: &[&[&'static str]] = match self {
-            Self::Released => &[&admitted, &assessed, &released, &["results-received", "results-expired"]],
+            Self::Released => &[
+                &admitted,
+                &assessed,
+                &released,
+                &["results-received", "results-expired"],
+            ],
             Self::ReleasedInPart => &[
                 &admitted,
                 &assessed,
@@ -57,7 +73,10 @@ impl Ending {
             Self::Recalled => &[&admitted, &assessed, &released, &["release-recalled"]],
             Self::Withheld => &[&admitted, &assessed, &["disclosure-refused"]],
             Self::Refused => &[&admitted[..2], &["job-refused"]],
-            Self::Cancelled => &[&admitted, &["run-started", "cancellation-requested", "job-cancelled"]],
+            Self::Cancelled => &[
+                &admitted,
+                &["run-started", "cancellation-requested", "job-cancelled"],
+            ],
             Self::Abandoned => &[&admitted, &failed, &failed, &failed, &["job-abandoned"]],
             Self::Reopened => &[
                 &admitted[..2],
@@ -74,7 +93,10 @@ impl World {
         let submission = id(&format!("submission {}", self.entries().len()));
         let draft = self.submission(submission, tres);
         self.say(&draft);
-        let jobs: Vec<Uuid> = tres.iter().map(|tre| id(&format!("job of {submission} at {tre}"))).collect();
+        let jobs: Vec<Uuid> = tres
+            .iter()
+            .map(|tre| id(&format!("job of {submission} at {tre}")))
+            .collect();
         self.job = jobs.first().copied();
         jobs
     }
@@ -147,7 +169,10 @@ impl World {
             }
             "tre-joined" => {
                 let mut world = Self::opened();
-                let root = world.key(&Cast::tre("wessex", TreRole::Root)).public().thumbprint();
+                let root = world
+                    .key(&Cast::tre("wessex", TreRole::Root))
+                    .public()
+                    .thumbprint();
                 let draft = world.usual("tre-invited").with("tre", "wessex".into());
                 world.say(&draft.with("root", root.to_base64url().into()));
                 world
@@ -180,12 +205,16 @@ impl World {
     pub(crate) fn usual_of_job(&self, kind: &str) -> Draft {
         let job = self.job.unwrap_or_else(|| id("no job"));
         let state = self.job_state(job);
-        let tre = state.get("tre").and_then(Value::as_str).unwrap_or("wessex").to_owned();
-        let rule = self.table().rule(kind).expect("a type of the job's stream");
+        let tre = state
+            .get("tre")
+            .and_then(Value::as_str)
+            .unwrap_or("wessex")
+            .to_owned();
+        let by = &self.table().rule(kind).expect("a type of the job's stream").by;
         let role = match kind {
-            // Signed by the relay alone if no person signs off.
+            // A person signs it, unless an approval stands for one.
             "job-signed-off" | "decision-overturned" => TreRole::Review,
-            _ => match rule.by[0].as_str() {
+            _ => match by[0].as_str() {
                 "runner" => TreRole::Runner,
                 "review" => TreRole::Review,
                 _ => TreRole::Relay,

@@ -26,6 +26,11 @@
 //!
 //! The world is for tests: what cannot happen in it panics.
 
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "the crate is for tests, and says once that what cannot happen panics"
+)]
+
 mod draft;
 mod founding;
 mod jobs;
@@ -184,7 +189,12 @@ impl World {
 
     /// The root of the log's tree over the first `size` entries (RFC 6962 §2.1).
     pub fn root(&self, size: usize) -> Hash {
-        let leaves: Vec<Hash> = self.entries.iter().take(size).map(|event| *event.leaf()).collect();
+        let leaves: Vec<Hash> = self
+            .entries
+            .iter()
+            .take(size)
+            .map(|event| *event.leaf())
+            .collect();
         root(&leaves)
     }
 
@@ -224,7 +234,9 @@ impl World {
         let digests = self.table.rule(&draft.kind).map_or(0, |rule| rule.digests);
         if digests > 0 {
             let missing = digests.saturating_sub(openings.len());
-            let decoys: Vec<[u8; 32]> = (0..missing).map(|n| bytes(&format!("decoy {turn} {n}"))).collect();
+            let decoys: Vec<[u8; 32]> = (0..missing)
+                .map(|n| bytes(&format!("decoy {turn} {n}")))
+                .collect();
             data.insert("_sd".to_owned(), digest_list(&openings, &decoys));
         }
         let head = self.heads.get(&draft.stream).copied();
@@ -282,7 +294,10 @@ impl World {
         let key = valid_key(home, &claims.iss, event.kid(), KeyUse::Event)
             .or_else(|| registered.map(|new| new.key.clone()))
             .expect("the judge checked the key");
-        assert!(event.verify(&key).is_ok(), "the signature of an event of this world");
+        assert!(
+            event.verify(&key).is_ok(),
+            "the signature of an event of this world"
+        );
         for new in &verdict.registrations {
             self.keys.insert(new.kid, new.clone());
         }
@@ -305,7 +320,11 @@ impl World {
         let event = self.sign(draft);
         if let Err(refusal) = self.append(&event) {
             let inner = std::error::Error::source(&refusal).map(ToString::to_string);
-            panic!("{} is refused: {refusal} {}", draft.kind, inner.unwrap_or_default());
+            panic!(
+                "{} is refused: {refusal} {}",
+                draft.kind,
+                inner.unwrap_or_default()
+            );
         }
         event
     }

@@ -25,9 +25,14 @@ impl World {
     }
 
     fn usual_of_operator(&self, kind: &str) -> Draft {
-        let root = self.key(&Cast::tre("cornwall", TreRole::Root)).public().thumbprint();
+        let root = self
+            .key(&Cast::tre("cornwall", TreRole::Root))
+            .public()
+            .thumbprint();
         let data = match kind {
-            "log-opened" => json!({ "clerk": self.keys_of(&Actor::Clerk), "operator": self.keys_of(&Actor::Operator) }),
+            "log-opened" => {
+                json!({ "clerk": self.keys_of(&Actor::Clerk), "operator": self.keys_of(&Actor::Operator) })
+            }
             "policy-adopted" => json!({ "rules": 1, "table": self.table.to_value() }),
             "tre-invited" => json!({ "root": root.to_base64url(), "tre": "cornwall" }),
             "tre-suspended" => json!({ "reason": "incident", "tre": "mercia" }),
@@ -70,7 +75,8 @@ impl World {
         let size = self.entries().len();
         let root = self.root(size).to_base64url();
         let log = |data: Value| Draft::new(&Actor::Clerk, &Stream::Log, kind, data);
-        let register = |data: Value| Draft::new(&Actor::Editor, &Stream::Register(self.cast.project), kind, data);
+        let register =
+            |data: Value| Draft::new(&Actor::Editor, &Stream::Register(self.cast.project), kind, data);
         let state = self.state_of(&format!("register/{}", self.cast.project));
         let version = state.get("version").and_then(Value::as_i64).unwrap_or(0);
         let project = self.state_of(&format!("project/{}", self.cast.project));
@@ -78,7 +84,8 @@ impl World {
             "time-marked" => log(json!({})),
             "checkpoint-anchored" => {
                 let signature = daybook_core::base64url::encode(&[7; 64]);
-                let cosigned = json!([{ "key": digest("witness"), "signature": signature, "time": self.now }]);
+                let cosigned =
+                    json!([{ "key": digest("witness"), "signature": signature, "time": self.now }]);
                 log(json!({ "cosignatures": cosigned, "root": root, "signature": signature, "size": size }))
             }
             "heads-committed" => log(json!({ "root": root, "size": size, "streams": self.states().len() })),
@@ -109,8 +116,8 @@ impl World {
                 Draft::new(&root, &home, kind, data)
             }
             "key-revoked" => {
-                let kid = self.key(&relay).public().thumbprint().to_base64url();
-                Draft::new(&root, &home, kind, json!({ "kid": kid, "reason": "lost" }))
+                let ended = self.key(&relay).public().thumbprint().to_base64url();
+                Draft::new(&root, &home, kind, json!({ "kid": ended, "reason": "lost" }))
             }
             "tre-reported" => {
                 let data = json!({
@@ -124,7 +131,12 @@ impl World {
             "approval-granted" => self.approval(tre, "project"),
             _ => {
                 let draft = self.approval(tre, "project");
-                Draft::new(&draft.actor, &draft.stream, kind, json!({ "reason": "controller" }))
+                Draft::new(
+                    &draft.actor,
+                    &draft.stream,
+                    kind,
+                    json!({ "reason": "controller" }),
+                )
             }
         }
     }
@@ -137,11 +149,21 @@ impl World {
         let (of, cause) = match subject {
             "project" => (self.cast.project, project.get("version")),
             "workflow" => (self.cast.workflow, workflow.get("version")),
-            _ => (self.cast.member, project.get("members").and_then(|members| members.get(&member))),
+            _ => (
+                self.cast.member,
+                project.get("members").and_then(|members| members.get(&member)),
+            ),
         };
-        let stream = format!("approval/{tre}/{subject}/{of}").parse().expect("a stream's name");
+        let stream = format!("approval/{tre}/{subject}/{of}")
+            .parse()
+            .expect("a stream's name");
         let data = json!({ "body": "access-committee", "cause": cause, "until": self.now + 365 * 86_400 });
-        let draft = Draft::new(&Cast::tre(tre, TreRole::Review), &stream, "approval-granted", data);
+        let draft = Draft::new(
+            &Cast::tre(tre, TreRole::Review),
+            &stream,
+            "approval-granted",
+            data,
+        );
         match subject {
             "project" => draft.with("datasets", json!([Cast::dataset(tre, 0), Cast::dataset(tre, 1)])),
             "workflow" => draft
@@ -158,17 +180,24 @@ impl World {
         let until = self.now + 1_000 * 86_400;
         let stranger = Cast::member_of(self.cast.project, id("newcomer"));
         match kind {
-            "workflow-registered" => say(&Stream::Workflow(id("a fresh workflow")), json!({ "digest": digest("w") })),
-            "workflow-withdrawn" => say(&Stream::Workflow(self.cast.workflow), json!({ "reason": "security" })),
+            "workflow-registered" => say(
+                &Stream::Workflow(id("a fresh workflow")),
+                json!({ "digest": digest("w") }),
+            ),
+            "workflow-withdrawn" => say(
+                &Stream::Workflow(self.cast.workflow),
+                json!({ "reason": "security" }),
+            ),
             "project-registered" => say(&Stream::Project(id("a fresh project")), json!({ "until": until })),
             "project-amended" => say(&project, json!({ "material": true, "until": until })),
             "member-added" => {
                 let data = json!({ "keys": self.keys_of(&stranger), "member": id("newcomer").to_string() });
                 say(&project, data)
             }
-            "member-removed" => {
-                say(&project, json!({ "member": self.cast.colleague.to_string(), "reason": "left" }))
-            }
+            "member-removed" => say(
+                &project,
+                json!({ "member": self.cast.colleague.to_string(), "reason": "left" }),
+            ),
             "output-linked" => say(&project, json!({ "kind": "paper" })),
             _ => say(&project, json!({ "reason": "completed" })),
         }
@@ -182,9 +211,17 @@ impl World {
             let submission = id(&format!("submission {}", self.entries().len()));
             return self.submission(submission, &["wessex"]);
         }
-        let submission = state.get("submission").and_then(Value::as_str).unwrap_or_default();
+        let submission = state
+            .get("submission")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let submission: Uuid = submission.parse().unwrap_or_else(|_| id("no submission"));
-        let cause = |member: &str| state.get(member).cloned().unwrap_or_else(|| digest("cause").into());
+        let cause = |member: &str| {
+            state
+                .get(member)
+                .cloned()
+                .unwrap_or_else(|| digest("cause").into())
+        };
         let data = match kind {
             "changes-answered" => json!({ "cause": cause("changes"), "job": job.to_string() }),
             "cancellation-requested" => json!({ "job": job.to_string(), "reason": "mistake" }),
@@ -205,6 +242,11 @@ impl World {
             .collect();
         let packet = id(&format!("packet of {submission}"));
         let data = json!({ "jobs": jobs, "packet": packet, "workflow": self.cast.workflow });
-        Draft::new(&self.cast.researcher(), &Stream::Submission(submission), "job-submitted", data)
+        Draft::new(
+            &self.cast.researcher(),
+            &Stream::Submission(submission),
+            "job-submitted",
+            data,
+        )
     }
 }

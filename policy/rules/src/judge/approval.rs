@@ -19,9 +19,9 @@ pub(super) fn is_suspended(scene: &Scene<'_>, tre: &str) -> bool {
 /// The author's TRE is not suspended.
 pub(super) fn active(scene: &Scene<'_>) -> Result<(), Refusal> {
     match &scene.event.claims().iss {
-        Actor::Tre(tre, _) if is_suspended(scene, tre.as_str()) => Err(Refusal::Suspended {
-            tre: tre.to_string(),
-        }),
+        Actor::Tre(tre, _) if is_suspended(scene, tre.as_str()) => {
+            Err(Refusal::Suspended { tre: tre.to_string() })
+        }
         _ => Ok(()),
     }
 }
@@ -36,7 +36,9 @@ fn stands_for<'a>(alias: &str, scene: &Scene<'a>) -> Option<&'a Value> {
     match alias {
         "approval-project" => state("project")?.get("version"),
         "approval-workflow" => state("workflow")?.get("version"),
-        _ => state("project")?.get("members")?.get(scene.field("member")?.as_str()?),
+        _ => state("project")?
+            .get("members")?
+            .get(scene.field("member")?.as_str()?),
     }
 }
 
@@ -58,9 +60,15 @@ pub(super) fn approved(scene: &Scene<'_>, aliases: [&'static str; 3]) -> Result<
         })?;
         granted.push(approval.get("granted").cloned().unwrap_or_default());
     }
-    let allowed = scene.other(aliases[0]).and_then(|approval| approval.get("datasets")?.as_array());
+    let allowed = scene
+        .other(aliases[0])
+        .and_then(|approval| approval.get("datasets")?.as_array());
     let asked = scene.field("datasets").and_then(Value::as_array);
-    let is_within = |asked: &Vec<Value>| asked.iter().all(|id| allowed.is_some_and(|allowed| allowed.contains(id)));
+    let is_within = |asked: &Vec<Value>| {
+        asked
+            .iter()
+            .all(|id| allowed.is_some_and(|allowed| allowed.contains(id)))
+    };
     must(asked.is_some_and(is_within), || Refusal::ApprovalLapsed {
         subject: "project",
         why: "it does not name all of these datasets",
@@ -87,15 +95,20 @@ pub(super) fn approves(scene: &Scene<'_>) -> Result<(), Refusal> {
     };
     for field in ["datasets", "egress", "project", "sign_off"] {
         let wanted = expected.contains(&field);
-        must(scene.field(field).is_some() == wanted, || Refusal::ApprovalField {
-            subject: subject.as_str(),
-            field,
-            wanted,
+        must(scene.field(field).is_some() == wanted, || {
+            Refusal::ApprovalField {
+                subject: subject.as_str(),
+                field,
+                wanted,
+            }
         })?;
     }
     let version = |alias: &str, state: &str| {
         let found: Option<&State> = scene.other(alias);
-        found.filter(|found| word(found) == state)?.get("version").cloned()
+        found
+            .filter(|found| word(found) == state)?
+            .get("version")
+            .cloned()
     };
     let stands = match subject {
         Subject::Project => version("subject", "open"),
@@ -105,11 +118,16 @@ pub(super) fn approves(scene: &Scene<'_>) -> Result<(), Refusal> {
             .and_then(|project| project.get("members")?.get(id.to_string()))
             .cloned(),
     };
-    must(stands.is_some() && stands.as_ref() == scene.field("cause"), || Refusal::NotEqual {
-        field: "cause".to_owned(),
-        of: format!("stands for the {} now", subject.as_str()),
-        expected: stands.as_ref().map_or_else(|| "nothing".to_owned(), Value::to_string),
-    })
+    must(
+        stands.is_some() && stands.as_ref() == scene.field("cause"),
+        || Refusal::NotEqual {
+            field: "cause".to_owned(),
+            of: format!("stands for the {} now", subject.as_str()),
+            expected: stands
+                .as_ref()
+                .map_or_else(|| "nothing".to_owned(), Value::to_string),
+        },
+    )
 }
 
 /// The workflow's approval stands and holds this code.
@@ -125,18 +143,22 @@ fn workflow_says(scene: &Scene<'_>, member: &str, code: &str) -> bool {
 /// Without a reviewer only where the approval of the workflow says so.
 pub(super) fn egress(scene: &Scene<'_>) -> Result<(), Refusal> {
     let nobody = scene.field("reviews").and_then(Value::as_i64) == Some(0);
-    must(!nobody || workflow_says(scene, "egress", "standing"), || Refusal::NotStanding {
-        field: "reviews",
-        member: "egress",
+    must(!nobody || workflow_says(scene, "egress", "standing"), || {
+        Refusal::NotStanding {
+            field: "reviews",
+            member: "egress",
+        }
     })
 }
 
 /// Without a signatory only where the approval of the workflow says so.
 pub(super) fn standing(scene: &Scene<'_>) -> Result<(), Refusal> {
     let nobody = scene.field("how").and_then(Value::as_str) == Some("standing");
-    must(!nobody || workflow_says(scene, "sign_off", "standing"), || Refusal::NotStanding {
-        field: "how",
-        member: "sign_off",
+    must(!nobody || workflow_says(scene, "sign_off", "standing"), || {
+        Refusal::NotStanding {
+            field: "how",
+            member: "sign_off",
+        }
     })
 }
 

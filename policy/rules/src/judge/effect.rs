@@ -50,7 +50,8 @@ impl Effect {
             ["open-jobs"] => Self::OpenJobs,
             _ => return None,
         };
-        let good = |member: &str| !member.is_empty() && member.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        let good =
+            |member: &str| !member.is_empty() && member.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
         effect.member().is_none_or(good).then_some(effect)
     }
 
@@ -81,7 +82,9 @@ impl Effect {
     /// Where it takes values from.
     pub(crate) fn sources(&self) -> Vec<Source> {
         match self {
-            Self::Set(_, from) | Self::Push(_, from) | Self::Tell(_, _, from) | Self::Drop(_, from) => vec![from.clone()],
+            Self::Set(_, from) | Self::Push(_, from) | Self::Tell(_, _, from) | Self::Drop(_, from) => {
+                vec![from.clone()]
+            }
             Self::Put(_, key, from) => vec![key.clone(), from.clone()],
             Self::SetIf(field, _, from) => vec![Source::Field(field.clone()), from.clone()],
             Self::Adopt(_, field) => vec![Source::Field(field.clone())],

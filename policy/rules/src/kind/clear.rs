@@ -132,10 +132,11 @@ impl ClearKind {
             Self::Yes => "true, and nothing else".to_owned(),
             Self::Time => "a time in seconds since 1970".to_owned(),
             Self::Code(name, codes) => format!("a code of the list {name}: {}", joined(codes)),
-            Self::Keys => {
-                "1 to 4 keys, each exactly `proof`, `use` (event or access) and `x`".to_owned()
-            }
-            Self::List(from, to, item) => format!("a list of {from} to {to} different items, each {}", item.describe()),
+            Self::Keys => "1 to 4 keys, each exactly `proof`, `use` (event or access) and `x`".to_owned(),
+            Self::List(from, to, item) => format!(
+                "a list of {from} to {to} different items, each {}",
+                item.describe()
+            ),
             Self::Jobs(tres, datasets) => format!(
                 "an object of 1 to {tres} TREs, each with exactly `job` (a fresh random UUID) and `datasets` (1 to {datasets} UUIDs)"
             ),
@@ -151,9 +152,7 @@ impl ClearKind {
 }
 
 fn items(value: &Value, from: usize, to: usize) -> Option<&Vec<Value>> {
-    value
-        .as_array()
-        .filter(|list| (from..=to).contains(&list.len()))
+    value.as_array().filter(|list| (from..=to).contains(&list.len()))
 }
 
 fn differ(list: &[Value]) -> bool {
@@ -209,7 +208,9 @@ fn is_erasure(value: &Value, most: usize) -> bool {
 }
 
 fn is_jobs(value: &Value, tres: usize, datasets: usize) -> bool {
-    let Some(jobs) = value.as_object() else { return false };
+    let Some(jobs) = value.as_object() else {
+        return false;
+    };
     let mut ids = BTreeSet::new();
     (1..=tres).contains(&jobs.len())
         && jobs.iter().all(|(tre, job)| {

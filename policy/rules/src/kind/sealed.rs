@@ -67,7 +67,9 @@ impl SealedKind {
     /// The kind in words, for a refusal and for `docs/EVENTS.md`.
     pub fn describe(&self) -> String {
         match self {
-            Self::Text(most) => format!("a text of 1 to {most} characters, without control characters but line feeds"),
+            Self::Text(most) => {
+                format!("a text of 1 to {most} characters, without control characters but line feeds")
+            }
             Self::Texts(items, most) => format!("1 to {items} texts of 1 to {most} characters"),
             Self::Date => "a day, YYYY-MM-DD".to_owned(),
             Self::Url(most) => format!("an https address of at most {most} characters"),
@@ -88,12 +90,16 @@ fn is_url(text: &str, most: usize) -> bool {
         && text
             .strip_prefix("https://")
             .is_some_and(|rest| rest.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric()))
-        && text.bytes().all(|b| b.is_ascii_graphic() && !br#""<>\^`{|}"#.contains(&b))
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !br#""<>\^`{|}"#.contains(&b))
 }
 
 fn is_date(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
-    let [year, month, day] = parts.as_slice() else { return false };
+    let [year, month, day] = parts.as_slice() else {
+        return false;
+    };
     let number = |part: &str, digits: usize| -> Option<u32> {
         let good = part.len() == digits && part.bytes().all(|b| b.is_ascii_digit());
         part.parse().ok().filter(|_| good)

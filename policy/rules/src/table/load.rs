@@ -14,7 +14,15 @@ use crate::source::{Source, Template};
 
 /// The roles of `ledger/core`, but for auditors, who sign no event.
 const ROLES: [&str; 9] = [
-    "operator", "clerk", "editor", "registrar", "root", "relay", "runner", "review", "member",
+    "operator",
+    "clerk",
+    "editor",
+    "registrar",
+    "root",
+    "relay",
+    "runner",
+    "review",
+    "member",
 ];
 const STREAMS: [&str; 11] = [
     "federation",
@@ -290,7 +298,10 @@ impl Table {
                     return Err(name(&at, "clear field", field));
                 }
             }
-            if let Some(limit) = condition.limit().filter(|limit| !self.limits.contains_key(*limit)) {
+            if let Some(limit) = condition
+                .limit()
+                .filter(|limit| !self.limits.contains_key(*limit))
+            {
                 return Err(name(&at, "limit", limit));
             }
             rule.when.push(condition);
@@ -322,5 +333,7 @@ fn check_source(at: &str, event: &EventText, source: &Source) -> Result<(), Tabl
 
 /// `?` before a kind says that the field may be missing.
 fn required(words: &str) -> (bool, &str) {
-    words.strip_prefix('?').map_or((true, words), |rest| (false, rest))
+    words
+        .strip_prefix('?')
+        .map_or((true, words), |rest| (false, rest))
 }

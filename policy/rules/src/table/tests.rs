@@ -7,8 +7,11 @@ fn the_first_table_is_whole_and_fits_into_an_event() {
     let table = Table::from_value(&author::v1().unwrap()).unwrap();
     assert_eq!(&table, Table::v1());
     assert_eq!(Table::from_value(&table.to_value()), Ok(table.clone()));
-    println!("{} bytes, {} events", table.canonical().len(), table.events().count());
-    assert!(table.canonical().len() <= MAX_TABLE, "{}", table.canonical().len());
+    assert!(
+        table.canonical().len() <= MAX_TABLE,
+        "{}",
+        table.canonical().len()
+    );
 }
 
 /// The table with one value changed.
@@ -31,10 +34,26 @@ fn name(at: &str, what: &'static str, name: &str) -> TableError {
 #[test]
 fn names_that_nothing_defines_are_refused_with_their_place() {
     for (path, value, error) in [
-        ("/events/job-checked/by", json!(["hub"]), name("events.job-checked", "role", "hub")),
-        ("/events/job-checked/from", json!(["asleep"]), name("events.job-checked", "state", "asleep")),
-        ("/events/job-checked/to", json!("asleep"), name("events.job-checked", "state", "asleep")),
-        ("/events/job-checked/stream", json!("jobs"), name("events.job-checked", "kind of stream", "jobs")),
+        (
+            "/events/job-checked/by",
+            json!(["hub"]),
+            name("events.job-checked", "role", "hub"),
+        ),
+        (
+            "/events/job-checked/from",
+            json!(["asleep"]),
+            name("events.job-checked", "state", "asleep"),
+        ),
+        (
+            "/events/job-checked/to",
+            json!("asleep"),
+            name("events.job-checked", "state", "asleep"),
+        ),
+        (
+            "/events/job-checked/stream",
+            json!("jobs"),
+            name("events.job-checked", "kind of stream", "jobs"),
+        ),
         (
             "/events/decision-overturned/to",
             json!({"refused": "checked"}),
@@ -70,8 +89,16 @@ fn names_that_nothing_defines_are_refused_with_their_place() {
             json!({"job": "job/{jab}"}),
             name("events.changes-answered.reads.job", "clear field", "jab"),
         ),
-        ("/streams/jobs", json!({"states": [], "ends": []}), name("streams", "kind of stream", "jobs")),
-        ("/streams/erasure", json!({"states": ["erased"], "ends": ["done"]}), name("streams.erasure", "state", "done")),
+        (
+            "/streams/jobs",
+            json!({"states": [], "ends": []}),
+            name("streams", "kind of stream", "jobs"),
+        ),
+        (
+            "/streams/erasure",
+            json!({"states": ["erased"], "ends": ["done"]}),
+            name("streams.erasure", "state", "done"),
+        ),
     ] {
         assert_eq!(changed(path, value).unwrap_err(), error, "{path}");
     }
@@ -90,7 +117,10 @@ fn words_that_no_judge_knows_are_refused() {
         ("/events/job-checked/clear/profile", json!("code prifile")),
         ("/events/job-checked/clear/profile", json!("int 5 1")),
         ("/events/job-checked/clear/profile", json!("int 1 1e3")),
-        ("/events/job-checked/clear/profile", json!("list 0 5 list 0 5 uuid")),
+        (
+            "/events/job-checked/clear/profile",
+            json!("list 0 5 list 0 5 uuid"),
+        ),
         ("/events/job-checked/clear/_sd", json!("digest")),
         ("/events/job-checked/sealed/warnings", json!("public list 5")),
         ("/events/job-checked/digests", json!(0)),
@@ -101,14 +131,26 @@ fn words_that_no_judge_knows_are_refused() {
         ("/events/job-checked/sets", json!(["set x @moon"])),
         ("/events/job-checked/v", json!(0)),
         ("/events/job-checked/by", json!([])),
-        ("/events/changes-answered/reads", json!({"job": "job/{job}/{cause}"})),
+        (
+            "/events/changes-answered/reads",
+            json!({"job": "job/{job}/{cause}"}),
+        ),
     ] {
         let error = changed(path, value.clone()).unwrap_err();
-        assert!(matches!(error, TableError::Text { .. }), "{path} {value}: {error}");
+        assert!(
+            matches!(error, TableError::Text { .. }),
+            "{path} {value}: {error}"
+        );
     }
     for path in ["/unknown", "/events/job-checked/unknown", "/streams/job/unknown"] {
-        assert!(matches!(changed(path, json!({})), Err(TableError::Shape { .. })), "{path}");
+        assert!(
+            matches!(changed(path, json!({})), Err(TableError::Shape { .. })),
+            "{path}"
+        );
     }
     let long = json!(vec!["a".repeat(40); MAX_TABLE / 40]);
-    assert!(matches!(changed("/codes/hold", long), Err(TableError::TooLong(_))));
+    assert!(matches!(
+        changed("/codes/hold", long),
+        Err(TableError::TooLong(_))
+    ));
 }

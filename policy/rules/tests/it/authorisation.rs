@@ -26,7 +26,10 @@ pub(crate) fn actors(world: &World) -> Vec<(String, Actor)> {
         }
     }
     actors.push(("the submitter".to_owned(), cast.researcher()));
-    actors.push(("another member".to_owned(), Cast::member_of(cast.project, cast.colleague)));
+    actors.push((
+        "another member".to_owned(),
+        Cast::member_of(cast.project, cast.colleague),
+    ));
     actors.push((
         "a member of another project".to_owned(),
         Cast::member_of(cast.other_project, cast.stranger),
@@ -36,11 +39,15 @@ pub(crate) fn actors(world: &World) -> Vec<(String, Actor)> {
 
 #[test]
 fn who_may_sign_what_is_as_checked_in() {
-    let mut page = "# Event type: who may sign it, of everybody who has keys. Made by a test; see docs/EVENTS.md.\n".to_owned();
+    let mut page =
+        "# Event type: who may sign it, of everybody who has keys. Made by a test; see docs/EVENTS.md.\n"
+            .to_owned();
     for (kind, rule) in Table::v1().events() {
         let mut world = World::ready_for(kind);
         if kind == "job-signed-off" {
-            let standing = world.approval("wessex", "workflow").with("sign_off", "standing".into());
+            let standing = world
+                .approval("wessex", "workflow")
+                .with("sign_off", "standing".into());
             world.say(&standing);
         }
         // Every actor tries in the same log; in it, whoever has no key yet cannot sign anything.
@@ -57,7 +64,11 @@ fn who_may_sign_what_is_as_checked_in() {
             })
             .map(|(relation, _)| relation)
             .collect();
-        assert!(!allowed.is_empty(), "{kind} by {:?} is allowed to nobody", rule.by);
+        assert!(
+            !allowed.is_empty(),
+            "{kind} by {:?} is allowed to nobody",
+            rule.by
+        );
         writeln!(page, "{kind}: {}", allowed.join(", ")).unwrap();
     }
     golden("policy/rules/tests/golden/authorisation.txt", &page);
@@ -70,7 +81,11 @@ fn as_the_role_says(draft: daybook_world::Draft) -> daybook_world::Draft {
             .with("how", "person".into())
             .with("tag", daybook_world::digest("dan").into())
     } else {
-        let how = if draft.kind == "job-signed-off" { "standing" } else { "automatic" };
+        let how = if draft.kind == "job-signed-off" {
+            "standing"
+        } else {
+            "automatic"
+        };
         draft.with("how", how.into()).without("tag")
     }
 }

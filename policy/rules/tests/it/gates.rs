@@ -16,12 +16,19 @@ const GATES: [(&str, &str); 4] = [
 /// The code with which the draft is refused, or `allowed`.
 fn code(world: &mut World, draft: &Draft) -> &'static str {
     let event = world.sign(draft);
-    world.judge(&event).map_or_else(|refusal| refusal.code(), |_| "allowed")
+    world
+        .judge(&event)
+        .map_or_else(|refusal| refusal.code(), |_| "allowed")
 }
 
 fn withdraw(world: &mut World, subject: &str) {
     let approval = world.approval("wessex", subject);
-    let end = Draft::new(&approval.actor, &approval.stream, "approval-withdrawn", json!({ "reason": "controller" }));
+    let end = Draft::new(
+        &approval.actor,
+        &approval.stream,
+        "approval-withdrawn",
+        json!({ "reason": "controller" }),
+    );
     world.say(&end);
 }
 
@@ -32,19 +39,31 @@ fn approvals_are_asked_again_at_each_gate() {
             let mut world = World::with_job(state);
             withdraw(&mut world, subject);
             let draft = world.usual(kind);
-            assert_eq!(code(&mut world, &draft), "approval-lapsed", "{kind} without {subject}");
+            assert_eq!(
+                code(&mut world, &draft),
+                "approval-lapsed",
+                "{kind} without {subject}"
+            );
             // The job pauses; a new approval lets it go on.
             world.steps(&["job-held"]);
             let again = world.approval("wessex", subject);
             world.say(&again);
             world.steps(&["job-resumed"]);
             let draft = world.usual(kind);
-            assert_eq!(code(&mut world, &draft), "allowed", "{kind} after {subject} again");
+            assert_eq!(
+                code(&mut world, &draft),
+                "allowed",
+                "{kind} after {subject} again"
+            );
         }
         let mut world = World::with_job(state);
         world.advance_days(366);
         let draft = world.usual(kind);
-        assert_eq!(code(&mut world, &draft), "approval-lapsed", "{kind} after its end");
+        assert_eq!(
+            code(&mut world, &draft),
+            "approval-lapsed",
+            "{kind} after its end"
+        );
     }
 }
 
@@ -53,7 +72,10 @@ fn a_material_change_lets_approvals_lapse_and_another_does_not() {
     for (state, kind) in GATES {
         let mut world = World::with_job(state);
         let until = world.state_of(&format!("project/{}", world.cast.project))["until"].clone();
-        let same = world.usual("project-amended").with("material", false.into()).with("until", until);
+        let same = world
+            .usual("project-amended")
+            .with("material", false.into())
+            .with("until", until);
         world.say(&same);
         let draft = world.usual(kind);
         assert_eq!(code(&mut world, &draft), "allowed", "{kind}");
@@ -131,7 +153,11 @@ fn a_project_at_its_end_runs_nothing_more_and_may_still_collect() {
 
 #[test]
 fn only_what_was_cleared_moves_and_leaves() {
-    for (state, kind) in [("cleared", "outputs-moved"), ("staged", "outputs-rechecked"), ("staged", "job-released")] {
+    for (state, kind) in [
+        ("cleared", "outputs-moved"),
+        ("staged", "outputs-rechecked"),
+        ("staged", "job-released"),
+    ] {
         let mut world = World::with_job(state);
         let draft = world.usual(kind).with("outputs", digest("something else").into());
         assert_eq!(code(&mut world, &draft), "not-equal", "{kind}");
@@ -143,7 +169,9 @@ fn only_what_was_cleared_moves_and_leaves() {
     ] {
         let mut world = World::with_job("assessed");
         let draft = world.usual("disclosure-approved");
-        let draft = draft.with("extent", extent.into()).with("outputs", outputs.into());
+        let draft = draft
+            .with("extent", extent.into())
+            .with("outputs", outputs.into());
         assert_eq!(code(&mut world, &draft), expected, "{extent}");
     }
     // A second set of outputs has to be cleared anew.
@@ -178,7 +206,9 @@ fn as_many_different_people_look_as_the_rule_set_says() {
     let mut world = World::with_job("ran");
     let nobody = world.usual("outputs-assessed").with("reviews", 0.into());
     assert_eq!(code(&mut world, &nobody), "not-standing");
-    let standing = world.approval("wessex", "workflow").with("egress", "standing".into());
+    let standing = world
+        .approval("wessex", "workflow")
+        .with("egress", "standing".into());
     world.say(&standing);
     for (reviews, tags, sentence) in [
         (0, vec![], "Checked by fixed rules; no person looked."),
@@ -189,7 +219,9 @@ fn as_many_different_people_look_as_the_rule_set_says() {
         let mut world = world.clone();
         let assessed = world.usual("outputs-assessed").with("reviews", reviews.into());
         world.say(&assessed);
-        let approved = world.usual("disclosure-approved").with("tags", approved_by(&tags));
+        let approved = world
+            .usual("disclosure-approved")
+            .with("tags", approved_by(&tags));
         world.say(&approved);
         world.steps(&["outputs-moved", "outputs-rechecked", "job-released"]);
         let public = words::of(&world.job_state(world.job.unwrap()));
@@ -201,9 +233,16 @@ fn as_many_different_people_look_as_the_rule_set_says() {
 fn a_further_reviewer_is_another_person() {
     let mut world = World::with_job("staged");
     let review = Cast::tre("wessex", TreRole::Review);
-    let draft = world.usual("outputs-rechecked").with("how", "person".into()).by(&review);
+    let draft = world
+        .usual("outputs-rechecked")
+        .with("how", "person".into())
+        .by(&review);
     assert_eq!(code(&mut world, &draft), "not-by-person");
-    for (tag, expected) in [("ann", "same-person"), ("signatory", "same-person"), ("cat", "allowed")] {
+    for (tag, expected) in [
+        ("ann", "same-person"),
+        ("signatory", "same-person"),
+        ("cat", "allowed"),
+    ] {
         let draft = draft.clone().with("tag", digest(tag).into());
         assert_eq!(code(&mut world, &draft), expected, "{tag}");
     }
@@ -221,7 +260,9 @@ fn sign_off_without_a_person_needs_a_standing_approval() {
     };
     let draft = automatic(&world);
     assert_eq!(code(&mut world, &draft), "not-standing");
-    let standing = world.approval("wessex", "workflow").with("sign_off", "standing".into());
+    let standing = world
+        .approval("wessex", "workflow")
+        .with("sign_off", "standing".into());
     world.say(&standing);
     let draft = automatic(&world);
     assert_eq!(code(&mut world, &draft), "allowed");
