@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
 
-pub use self::collect::collect_results;
+pub use self::collect::{Collected, collect_results};
 pub use self::submit::submit_packet;
 pub use self::verify::{Verdict, verify_proof};
 use crate::args::{Args, Command};
@@ -57,7 +57,9 @@ pub async fn run(args: Args) -> ExitCode {
 /// Logs go to standard error. `RUST_LOG` says how much; a command that shows its work says little besides.
 fn init_logging(command: &Command) {
     let default = match command {
-        Command::Serve(_) | Command::Init(_) | Command::Migrate(_) => "info,tokio_postgres=warn,refinery_core=warn",
+        Command::Serve(_) | Command::Init(_) | Command::Migrate(_) => {
+            "info,tokio_postgres=warn,refinery_core=warn"
+        }
         _ => "error",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));

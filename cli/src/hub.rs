@@ -183,7 +183,10 @@ pub(crate) fn log_signer(config: &Config, secrets: &Secrets) -> Result<NoteSigne
 /// A folder for packets, which nobody else on the machine may enter; each packet is durable before it is acknowledged.
 fn packet_folder(data_dir: &Path) -> Result<Arc<LocalFileSystem>> {
     let folder = data_dir.join("hub");
-    let made = fs::create_dir_all(&folder).and_then(|()| fs::set_permissions(&folder, Permissions::from_mode(0o700)));
+    let made = fs::create_dir_all(&folder)
+        .and_then(|()| fs::set_permissions(&folder, Permissions::from_mode(0o700)));
     made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    Ok(Arc::new(LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true)))
+    Ok(Arc::new(
+        LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true),
+    ))
 }

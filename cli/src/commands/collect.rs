@@ -15,23 +15,33 @@ use super::submit::text;
 use super::{event, output};
 use crate::args::CollectArgs;
 use crate::author::{Author, Draft};
+use crate::client::Receipt;
 use crate::packet::{Bag, Limits, commitment};
 
 pub(super) async fn run(args: CollectArgs) -> Result<ExitCode> {
     let mut author = event::author(&args.remote, &args.key)?;
     let origin = args.remote.log_key.name().as_str().to_owned();
-    let files = collect_results(&mut author, &origin, args.job, &args.out).await?;
+    let collected = collect_results(&mut author, &origin, args.job, &args.out).await?;
     output::line(&format!(
-        "{} holds, and is what was approved: {files} files",
-        args.out.display()
+        "{} holds, and is what was approved: {} files",
+        args.out.display(),
+        collected.files
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Results that were collected.
+pub struct Collected {
+    /// How many files the TRE let out.
+    pub files: usize,
+    /// Where `results-received` stands.
+    pub receipt: Receipt,
 }
 
 /// Fetches the results of a job, checks that they are the outputs that were approved, keeps them and says so.
 ///
 /// The outputs in the packet must give the commitment that `job-released` quotes, which is the one that people approved.
-pub async fn collect_results(author: &mut Author, origin: &str, job: Uuid, out: &Path) -> Result<usize> {
+pub async fn collect_results(author: &mut Author, origin: &str, job: Uuid, out: &Path) -> Result<Collected> {
     let state: Value = author.client().get(&format!("/v1/jobs/{job}")).await?;
     let packet = text(&state, "results");
     ensure!(
@@ -66,8 +76,8 @@ pub async fn collect_results(author: &mut Author, origin: &str, job: Uuid, out: 
         clear: json!({ "job": job, "cause": released.leaf().to_base64url() }),
         sealed: Vec::new(),
     };
-    author.say(&draft).await?;
-    Ok(files)
+    let receipt = author.say(&draft).await?;
+    Ok(Collected { files, receipt })
 }
 
 /// The `job-released` event, with its leaf hash recomputed from its bytes.

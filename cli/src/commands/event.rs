@@ -49,10 +49,21 @@ pub(super) async fn run(command: EventCommand) -> Result<ExitCode> {
 
 async fn sign(args: SignArgs) -> Result<()> {
     let clear: Value = serde_json::from_str(&args.data).context("--data is not JSON")?;
-    let sealed: Map<String, Value> = serde_json::from_str(&args.sealed).context("--sealed is not a JSON object")?;
-    let sealed = sealed.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    let sealed: Map<String, Value> =
+        serde_json::from_str(&args.sealed).context("--sealed is not a JSON object")?;
+    let sealed = sealed
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.clone()))
+        .collect();
     let mut author = author(&args.remote, &args.key)?;
-    let signed = author.sign(&Draft { stream: args.stream, kind: &args.kind, clear, sealed }).await?;
+    let signed = author
+        .sign(&Draft {
+            stream: args.stream,
+            kind: &args.kind,
+            clear,
+            sealed,
+        })
+        .await?;
     let texts = |openings: &[Opening]| openings.iter().map(|o| o.as_str().to_owned()).collect::<Vec<_>>();
     let file = json!({
         "event": signed.event.as_str(), "openings": texts(&signed.openings), "kept": texts(&signed.kept),

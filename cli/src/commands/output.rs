@@ -9,6 +9,11 @@ pub(crate) fn line(text: &str) {
 
 /// An error with all its causes on standard error, one cause a line.
 pub(crate) fn error(error: &anyhow::Error) {
-    let causes = error.chain().skip(1).map(|cause| format!("\n  because: {cause}")).collect::<Vec<_>>().concat();
+    let causes = error
+        .chain()
+        .skip(1)
+        .map(|cause| format!("\n  because: {cause}"))
+        .collect::<Vec<_>>()
+        .concat();
     drop(writeln!(io::stderr(), "error: {error}{causes}"));
 }

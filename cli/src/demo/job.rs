@@ -91,11 +91,15 @@ pub(super) async fn collect(
             continue;
         }
         let out = stage.folder.join(format!("results-{tre}.zip"));
-        let files = collect_results(&mut cast.member, stage.origin(), *job, &out).await?;
+        let done = collect_results(&mut cast.member, stage.origin(), *job, &out).await?;
         collected += 1;
+        timeline.event("Researcher", "has the results", "results-received", &done.receipt);
         timeline.check(
             true,
-            &format!("{files} result files from {tre} are exactly what two people approved"),
+            &format!(
+                "the {} files from {tre} are exactly what two people approved",
+                done.files
+            ),
         );
     }
     ensure!(

@@ -30,7 +30,7 @@ impl Timeline {
         let time = jiff::Zoned::now().strftime("%H:%M:%S").to_string();
         let index = format!("{:>4}", receipt.index);
         output::line(&format!(
-            "  {}  {}  {who:<22}  {what}  {}",
+            "  {}  {}  {who:<10}  {what:<58}  {}",
             self.paint("2", &time),
             self.paint("36", &index),
             self.paint("2", kind)
@@ -39,7 +39,10 @@ impl Timeline {
 
     /// Something that is worth saying and is no event.
     pub(super) fn note(&self, text: &str) {
-        output::line(&format!("                  {}", self.paint("2", text)));
+        output::line(&format!(
+            "                              {}",
+            self.paint("2", text)
+        ));
     }
 
     /// A result that holds or does not.

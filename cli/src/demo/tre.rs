@@ -330,6 +330,16 @@ impl Scene<'_> {
             vec![],
         )
         .await?;
+        let files = run
+            .report
+            .outputs
+            .iter()
+            .map(|file| (file.name.as_str(), file.bytes.as_slice()));
+        let moved = base64url::encode(&commitment::commit_files(&run.salt, files));
+        ensure!(
+            moved == run.outputs,
+            "what reached the polling zone is not what was approved"
+        );
         let clear = json!({ "how": "automatic", "outputs": outputs });
         self.say(
             Voice::Relay,
