@@ -7,8 +7,9 @@ SHELL := /bin/bash
 # Python programs (cwltool and the interoperability libraries) come from the repository's own environment.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-# Seconds for each fuzz target of `make fuzz`.
+# What each fuzz target of `make fuzz` may use at most: seconds, and runs of the target.
 FUZZ_SECONDS ?= 600
+FUZZ_RUNS ?= 10000000
 
 .PHONY: help setup demo test fuzz generate deny clean
 
@@ -26,18 +27,22 @@ test: setup ## everything CI checks: format, lints, all tests against a real Pos
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
 
-fuzz: ## fuzz every parser, FUZZ_SECONDS (600) each; needs a nightly toolchain and cargo-fuzz
+fuzz: ## fuzz every parser, at most FUZZ_SECONDS (600) and FUZZ_RUNS each; needs a nightly toolchain and cargo-fuzz
 	@cargo +nightly fuzz --version >/dev/null 2>&1 || { \
 	  echo "cargo-fuzz or the nightly toolchain is missing:" >&2; \
 	  echo "  rustup toolchain install nightly --profile minimal && cargo install --locked cargo-fuzz" >&2; exit 1; }
 	@targets=$$(cargo +nightly fuzz list --fuzz-dir tests/fuzz/libfuzzer); \
 	for target in $$targets; do \
 	  echo "== $$target"; \
-	  cargo +nightly fuzz run --fuzz-dir tests/fuzz/libfuzzer "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+	  mkdir -p "tests/fuzz/libfuzzer/corpus/$$target"; \
+	  cargo +nightly fuzz run --fuzz-dir tests/fuzz/libfuzzer "$$target" \
+	    "tests/fuzz/libfuzzer/corpus/$$target" "tests/fuzz/corpus/$$target" -- \
+	    -max_total_time=$(FUZZ_SECONDS) -runs=$(FUZZ_RUNS); \
 	done
 
 generate: ## write the generated documents anew; a test compares them with the code
-	DAYBOOK_GENERATE=1 cargo test -p daybook-repo-tests
+	DAYBOOK_GENERATE=1 cargo test -p daybook-repo-tests -p daybook-core -p daybook-rules -p daybook-api
+	DAYBOOK_GENERATE=1 cargo test -p daybook-core --test it events::the_files
 
 deny: ## licences, sources, bans and advisories of every dependency; needs cargo-deny
 	@command -v cargo-deny >/dev/null || { \

@@ -25,4 +25,4 @@ mod server;
 pub use app::App;
 pub use problem::{Problem, ProblemKind};
 pub use router::router;
-pub use server::serve;
+pub use server::{Patience, serve, serve_with};

@@ -1,7 +1,7 @@
 //! Who may read which opening.
 
 use daybook_core::event::Event;
-use daybook_core::id::{Actor, Organisation, Stream};
+use daybook_core::id::{Actor, Organisation, Stream, Subject};
 use daybook_core::sealed::ReaderClass;
 use daybook_store::StoreError;
 use daybook_store::read::Reader;
@@ -10,7 +10,8 @@ use serde_json::Value;
 /// Whether somebody may read the openings of a class of an event.
 ///
 /// Texts of the class `public` wait for the screen for personal data before everybody may read them. Until the register
-/// publishes them, they are for the parties, the registrar, the editor who screens them, and auditors.
+/// publishes them, they are for every TRE, which may be asked to approve what they describe, the parties, registrars, the
+/// editor who screens them, and auditors. Those of the class `public-from` are under an embargo for other TREs too.
 pub(crate) fn may_read(
     class: ReaderClass,
     caller: Option<&Actor>,
@@ -25,11 +26,10 @@ pub(crate) fn may_read(
     let is_party = parties.contains(&organisation);
     match class {
         ReaderClass::Public | ReaderClass::PublicFrom => {
+            let is_screened = class == ReaderClass::Public && matches!(caller, Actor::Tre(..));
             is_party
-                || matches!(
-                    caller,
-                    Actor::Editor | Actor::Auditor(_) | Actor::Registrar(_) | Actor::Tre(..)
-                )
+                || is_screened
+                || matches!(caller, Actor::Editor | Actor::Auditor(_) | Actor::Registrar(_))
         }
         ReaderClass::Parties => is_party || matches!(caller, Actor::Auditor(_)),
         ReaderClass::Auditor => matches!(caller, Actor::Auditor(_)),
@@ -44,8 +44,11 @@ pub(crate) async fn parties(reader: &Reader, event: &Event) -> Result<Vec<Organi
     match stream {
         Stream::Project(id) | Stream::Register(id) => parties.push(Organisation::Project(*id)),
         Stream::Tre(tre) => parties.push(Organisation::Tre(tre.clone())),
-        Stream::Approval(tre, ..) => {
+        Stream::Approval(tre, subject, id) => {
             parties.push(Organisation::Tre(tre.clone()));
+            if *subject == Subject::Project {
+                parties.push(Organisation::Project(*id));
+            }
             add_project(&event.claims().data, &mut parties);
         }
         Stream::Job(_) | Stream::Submission(_) => {

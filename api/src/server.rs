@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -11,17 +11,45 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-/// How long a client may take to send its request's header.
-const HEADER: Duration = Duration::from_secs(10);
-/// How long open requests may go on after the end was asked for.
-const GRACE: Duration = Duration::from_secs(20);
+/// How long the server is patient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// With a client that sends its request's header.
+    pub header: Duration,
+    /// With open requests, after the end was asked for.
+    pub grace: Duration,
+}
+
+impl Default for Patience {
+    /// 10 seconds for a header, 20 at the end.
+    fn default() -> Self {
+        Self {
+            header: Duration::from_secs(10),
+            grace: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Cancelled when the server has been told to stop: what only waits answers at once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ending(pub(crate) CancellationToken);
+
 /// How long to wait when no connection can be accepted, as when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until told to stop, then lets open requests finish, at most 20 seconds.
+/// Serves with the usual [`Patience`]: see [`serve_with`].
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    serve_with(listener, router, stop, Patience::default()).await;
+}
+
+/// Serves until told to stop, then ends long polls and lets open requests finish, as long as `patience` allows.
+pub async fn serve_with(listener: TcpListener, router: Router, stop: CancellationToken, patience: Patience) {
+    let router = router.layer(Extension(Ending(stop.clone())));
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience.header);
+    let cut = CancellationToken::new();
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
@@ -47,15 +75,19 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         }
         let service = TowerToHyperService::new(router.clone());
         let connection = builder.serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
+        let connection = cut.clone().run_until_cancelled_owned(graceful.watch(connection));
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            if let Some(Err(error)) = connection.await {
                 debug!(error = %error, "A connection ended with an error");
             }
         });
     }
     drop(listener);
-    if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(patience.grace, graceful.shutdown())
+        .await
+        .is_err()
+    {
         warn!("Requests were still open after the grace period and are cut off");
+        cut.cancel();
     }
 }

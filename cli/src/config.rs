@@ -41,7 +41,7 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).with_context(|| {
             format!(
-                "cannot read {}; `daybook init` makes a log and says what to write there",
+                "cannot read {}; docs/samples/daybook.toml shows what it says; `daybook init` then makes what it names",
                 path.display()
             )
         })?;

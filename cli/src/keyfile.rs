@@ -1,8 +1,8 @@
 //! Key files: an actor's secret keys as JWKs (RFC 8037), readable by their owner alone.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -147,7 +147,11 @@ pub fn parse_seed(text: &str) -> Result<[u8; 32]> {
 fn write_secret(path: &Path, text: &str) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
     let mut file = OpenOptions::new()
         .write(true)

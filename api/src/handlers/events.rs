@@ -6,9 +6,9 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use daybook_core::Hash;
-use daybook_core::event::Event;
+use daybook_core::event::{Event, FormError};
 use daybook_core::id::random_id;
-use daybook_core::sealed::Opening;
+use daybook_core::sealed::{Opening, OpeningError};
 use daybook_store::append::Candidate;
 use daybook_store::read::{Entry, Filter};
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ const MAX_OPENINGS: usize = 64;
 const MAX_PAGE: u16 = 500;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `event` and `openings`")]
 pub(crate) struct AppendBody {
     event: String,
     #[serde(default)]
@@ -53,8 +53,13 @@ pub(crate) async fn append_event(
     Query(query): Query<AppendQuery>,
     Json(body): Json<AppendBody>,
 ) -> Result<Response, Problem> {
-    let event =
-        Event::parse(&body.event).map_err(|error| Problem::because(ProblemKind::MalformedEvent, &error))?;
+    let event = Event::parse(&body.event).map_err(|error| {
+        let kind = match error {
+            FormError::TooLong { .. } => ProblemKind::TooLarge,
+            _ => ProblemKind::MalformedEvent,
+        };
+        Problem::because(kind, &error)
+    })?;
     let openings = parse_openings(&body.openings)?;
     let stream = event.claims().sub.to_string();
     let seq = event.claims().seq;
@@ -90,7 +95,13 @@ fn parse_openings(texts: &[String]) -> Result<Vec<Opening>, Problem> {
         return Err(Problem::new(ProblemKind::TooLarge, detail));
     }
     let openings: Result<Vec<_>, _> = texts.iter().map(|text| Opening::parse(text)).collect();
-    openings.map_err(|error| Problem::because(ProblemKind::MalformedOpening, &error))
+    openings.map_err(|error| {
+        let kind = match error {
+            OpeningError::TooLong(_) => ProblemKind::TooLarge,
+            _ => ProblemKind::MalformedOpening,
+        };
+        Problem::because(kind, &error)
+    })
 }
 
 #[derive(Deserialize)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use daybook_core::event::Event;
 use daybook_core::id::{Slug, random_id};
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use crate::app::App;
 use crate::extract::{Path, Query};
 use crate::problem::{Problem, ProblemKind};
+use crate::server::Ending;
 
 /// How long a poll may wait.
 const MAX_WAIT: u64 = 30;
@@ -78,6 +80,7 @@ pub(crate) async fn get_queue(
     State(app): State<App>,
     Path(tre): Path<String>,
     Query(query): Query<QueueQuery>,
+    ending: Option<Extension<Ending>>,
 ) -> Result<axum::Json<Value>, Problem> {
     let tre: Slug = tre
         .parse()
@@ -85,8 +88,10 @@ pub(crate) async fn get_queue(
     let mut head = app.head.clone();
     if let (Some(after), Some(wait)) = (query.after, query.wait) {
         let patience = Duration::from_secs(wait.min(MAX_WAIT));
-        // Either outcome ends the wait: what waits now is the answer.
-        drop(tokio::time::timeout(patience, head.wait_for(|head| head.size > after)).await);
+        let Extension(Ending(ending)) = ending.unwrap_or_default();
+        let grown = tokio::time::timeout(patience, head.wait_for(|head| head.size > after));
+        // Any outcome ends the wait: what waits now is the answer.
+        drop(ending.run_until_cancelled(grown).await);
     }
     // Read before the jobs, so that the next `after` misses none of them.
     let size = head.borrow().size;

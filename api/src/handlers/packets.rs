@@ -1,7 +1,9 @@
 //! `/v1/packets`: the bytes of requests and results, never public.
 //!
 //! Readers of a request are its sender's project and the TREs that it names; readers of a result are the project's members
-//! once it is released, and the TRE that sent it. Unknown and forbidden are answered alike.
+//! from its release until it is recalled or expires, and the TRE that sent it. A packet's id stands in clear in the log, so
+//! a job that names it opens it only where the job is of the sender's own project or TRE. Unknown and forbidden are
+//! answered alike.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -30,6 +32,9 @@ pub(crate) struct PutQuery {
     sha256: String,
 }
 
+/// Parts of a packet that may be on their way to the disk at once. A part is 5 MiB.
+const MAX_PARTS: usize = 4;
+
 /// Takes a packet in. The digest is checked while the bytes come; nothing is kept where it differs.
 pub(crate) async fn put_packet(
     State(app): State<App>,
@@ -56,8 +61,7 @@ pub(crate) async fn put_packet(
     if let Some(known) = app.packets.find(id).await? {
         return same_again(&known, &wanted, &caller);
     }
-    // Written under a name of its own, so that two senders of one id never write into one another.
-    let path = StorePath::from(format!("packets/{id}/{}", wanted.to_base64url()));
+    let path = place(id, &wanted);
     let size = receive(&app, &path, &wanted, request.into_body()).await?;
     let packet = Packet {
         id,
@@ -69,8 +73,20 @@ pub(crate) async fn put_packet(
     if app.packets.insert(&packet).await? {
         return Ok((StatusCode::CREATED, axum::Json(body(&packet))).into_response());
     }
+    // Another sender was faster. What lies here is the other's too where the bytes are the same.
     let known = app.packets.find(id).await?.ok_or_else(not_found)?;
+    if known.sha256 != wanted {
+        app.packet_store
+            .delete(&path)
+            .await
+            .map_err(|error| failed(&error))?;
+    }
     same_again(&known, &wanted, &caller)
+}
+
+/// Where a packet's bytes lie. Digest and id name it, so that two senders of one id never write into one another.
+fn place(id: Uuid, sha256: &Hash) -> StorePath {
+    StorePath::from(format!("packets/{id}.{}", sha256.to_base64url()))
 }
 
 fn same_again(known: &Packet, wanted: &Hash, caller: &Actor) -> Result<Response, Problem> {
@@ -135,6 +151,10 @@ async fn receive(app: &App, path: &StorePath, wanted: &Hash, body: Body) -> Resu
             ));
         }
         digest.update(&chunk);
+        if let Err(error) = upload.wait_for_capacity(MAX_PARTS).await {
+            abort(upload).await;
+            return Err(failed(&error));
+        }
         upload.put(chunk);
     }
     let found = Hash(digest.finalize().into());
@@ -175,10 +195,9 @@ pub(crate) async fn get_packet(
     if !may_read(&app, &packet, &caller).await? {
         return Err(not_found());
     }
-    let path = StorePath::from(format!("packets/{id}/{}", packet.sha256.to_base64url()));
     let stored = app
         .packet_store
-        .get(&path)
+        .get(&place(id, &packet.sha256))
         .await
         .map_err(|error| failed(&error))?;
     let headers = [
@@ -197,22 +216,28 @@ pub(crate) async fn get_packet(
 }
 
 async fn may_read(app: &App, packet: &Packet, caller: &Actor) -> Result<bool, Problem> {
-    if packet.owner == caller.to_string() {
+    let sender = match packet.owner.parse::<Actor>() {
+        Ok(owner) => owner.organisation(),
+        Err(error) => return Err(Problem::because(ProblemKind::Internal, &error)),
+    };
+    let reader = caller.organisation();
+    if sender == reader {
         return Ok(true);
     }
     let id = packet.id.to_string();
     let jobs = app.reader.jobs_of_packet(&id).await?;
     Ok(jobs.iter().any(|job| {
         let has = |name: &str, value: &str| job.state.get(name).and_then(Value::as_str) == Some(value);
-        let of_project = |project: &Uuid| has("project", &project.to_string());
-        match (packet.kind, caller.organisation()) {
-            (PacketKind::Request, Organisation::Tre(tre)) => has("packet", &id) && has("tre", tre.as_str()),
-            (PacketKind::Request, Organisation::Project(project)) => {
-                has("packet", &id) && of_project(&project)
+        match (packet.kind, &sender, &reader) {
+            (PacketKind::Request, Organisation::Project(from), Organisation::Tre(tre)) => {
+                has("packet", &id) && has("project", &from.to_string()) && has("tre", tre.as_str())
             }
-            (PacketKind::Result, Organisation::Tre(tre)) => has("results", &id) && has("tre", tre.as_str()),
-            (PacketKind::Result, Organisation::Project(project)) => {
-                has("results", &id) && has("state", "released") && of_project(&project)
+            (PacketKind::Result, Organisation::Tre(from), Organisation::Project(project)) => {
+                let is_out = has("state", "released") && !job.state.contains_key("expired");
+                is_out
+                    && has("results", &id)
+                    && has("tre", from.as_str())
+                    && has("project", &project.to_string())
             }
             _ => false,
         }

@@ -13,13 +13,18 @@ use crate::StoreError;
 
 /// How long a request waits for a connection of the pool.
 const POOL_WAIT: Duration = Duration::from_secs(2);
+/// What the server calls the connections that write the log.
+const WRITER_NAME: &str = "daybook writer";
 /// Connections in the readers' pool.
 const POOL_SIZE: usize = 8;
 
-/// Every transaction that changes something is durable before it is acknowledged, whatever the role's default says.
+/// Every transaction that changes something is durable before it is acknowledged, whatever the role's defaults say. No
+/// time-out of statements: one that ended a commit that waits for a standby would have it acknowledged without that.
 const WRITER: &str = "
 SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED;
 SET synchronous_commit = on;
+SET statement_timeout = 0;
+SET idle_session_timeout = 0;
 SET lock_timeout = '5s';
 SET idle_in_transaction_session_timeout = '5s';
 SET ROLE daybook_log";
@@ -28,6 +33,26 @@ SET default_transaction_read_only = on;
 SET statement_timeout = '5s';
 SET idle_in_transaction_session_timeout = '5s';
 SET ROLE daybook_reader";
+
+/// Ends sessions of other hubs that have frozen while the server was sending them something: to the server they are not
+/// idle, so that no time-out of its own ends them, and they may hold the lock of the head.
+pub(crate) async fn end_frozen_writers(config: &Config) -> Result<u64, StoreError> {
+    let client = open(config, "daybook rescue").await?;
+    let ended = client
+        .execute(
+            "-- end_frozen_writers
+             SELECT pg_terminate_backend(pid)
+             FROM pg_stat_activity
+             WHERE datname = current_database()
+                 AND usename = session_user
+                 AND application_name = $1
+                 AND wait_event = 'ClientWrite'
+                 AND query_start < now() - interval '4 seconds'",
+            &[/* application */ &WRITER_NAME],
+        )
+        .await?;
+    Ok(ended)
+}
 
 /// Time-outs of the connection itself, so that a vanished server is noticed.
 fn with_timeouts(mut config: Config) -> Config {
@@ -54,9 +79,15 @@ pub async fn open(config: &Config, application: &str) -> Result<Client, StoreErr
     Ok(client)
 }
 
-/// Makes the pool of connections that may write: the sequencer keeps one, the publisher and the packets take turns.
+/// Makes the pool of connections that write the log: one for the sequencer, which keeps it, one for the publisher, and one
+/// for whichever of them has just lost its own.
 pub(crate) fn writer_pool(config: &Config) -> Result<Pool, StoreError> {
-    pool(config, "daybook writer", WRITER, 4)
+    pool(config, WRITER_NAME, WRITER, 3)
+}
+
+/// Makes the pool of connections that list packets, apart so that they never keep the log waiting.
+pub(crate) fn packets_pool(config: &Config) -> Result<Pool, StoreError> {
+    pool(config, "daybook packets", WRITER, 4)
 }
 
 /// Makes the pool of connections that may only read.

@@ -14,7 +14,12 @@ const LOCK: i64 = 0x64_61_79_62_6f_6f_6b;
 /// The newest schema version that this program knows.
 pub fn newest() -> i32 {
     let runner = embedded::migrations::runner();
-    runner.get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0)
+    runner
+        .get_migrations()
+        .iter()
+        .map(refinery::Migration::version)
+        .max()
+        .unwrap_or(0)
 }
 
 /// Brings the schema up to date and answers with its version. Safe to run from several processes at once.

@@ -127,6 +127,7 @@ impl Publisher {
     /// Publishes whatever was committed and lets out what other instances have published, until told to stop; then once
     /// more, so that everything acknowledged is covered.
     pub(crate) async fn run(mut self, stop: Stop) {
+        let _told = self.health.stop_on_panic("publisher");
         tokio::select! {
             () = self.keep_publishing(&stop) => {}
             () = stop.hard.cancelled() => {}
@@ -164,12 +165,8 @@ impl Publisher {
                     error = &error as &dyn std::error::Error,
                     "The guard cannot be kept; nothing more is published"
                 );
-                self.health.stop(format!(
-                    "{error}: {}",
-                    std::error::Error::source(&error)
-                        .map(ToString::to_string)
-                        .unwrap_or_default()
-                ));
+                let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+                self.health.stop(format!("{error}{}", cause.unwrap_or_default()));
             }
             Err(error) => {
                 warn!(
@@ -223,13 +220,21 @@ impl Publisher {
             }
             .into());
         }
-        let out = self.released.borrow().as_ref().map_or(0, |released| released.head.size);
+        let out = self
+            .released
+            .borrow()
+            .as_ref()
+            .map_or(0, |released| released.head.size);
         Ok(found.max(published) > out)
     }
 
     /// Signs the head, or takes what another instance has published if that covers it. The guard is raised before either
     /// leaves.
-    async fn release(&mut self, client: &mut Object, head: TreeHead) -> Result<Option<Released>, PublishError> {
+    async fn release(
+        &mut self,
+        client: &mut Object,
+        head: TreeHead,
+    ) -> Result<Option<Released>, PublishError> {
         let tx = client.transaction().await?;
         let last = lock_publication(&tx).await?;
         self.server.check(&tx).await?;

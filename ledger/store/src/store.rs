@@ -90,8 +90,9 @@ impl Store {
             require_durability,
         } = options;
         let writers = connect::writer_pool(&config)?;
+        // Before anything else: in a database that was never migrated there are no roles to take.
+        migrate::check_schema(&connect::open(&config, "daybook start").await?).await?;
         let mut client = writers.get().await?;
-        migrate::check_schema(&client).await?;
         if require_durability {
             identity::check_durability(&client).await?;
         }
@@ -116,6 +117,7 @@ impl Store {
         });
         let sequencer = Sequencer::load(append::Start {
             origin: origin.clone(),
+            config: config.clone(),
             pool: writers.clone(),
             server: server.clone(),
             health: health.clone(),
@@ -123,7 +125,7 @@ impl Store {
         })
         .await?;
         let (mut publishing, published) = Publisher::new(publish::Start {
-            pool: writers.clone(),
+            pool: writers,
             signer,
             origin,
             guard,
@@ -150,7 +152,7 @@ impl Store {
         };
         let appender = Appender::new(queue, reader.clone(), published.clone());
         info!(size = head_seen.borrow().size, "Opened the log");
-        let packets = Packets::new(writers);
+        let packets = Packets::new(connect::packets_pool(&config)?);
         Ok(Self {
             appender,
             reader,

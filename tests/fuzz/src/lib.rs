@@ -7,19 +7,36 @@
 //! To add a target: write the function, name it in [`TARGETS`], put seeds into `corpus/<name>/`, and a file of two
 //! lines into `libfuzzer/fuzz_targets/` with its `[[bin]]`. The test says what is forgotten.
 
+mod events;
 mod log;
+mod packets;
+mod rules;
 
+pub use events::{access_token, canonical, claims, event, key, name, opening};
 pub use log::{bundle, checkpoint, note, proof_file, tile_path, vkey};
+pub use packets::{bag, metadata};
+pub use rules::{constitution, table};
 
 /// A target: takes any bytes, panics when a promise is broken.
 pub type Target = fn(&[u8]);
 
 /// All targets by name; the name is also that of the folder with its corpus.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("access_token", access_token),
+    ("bag", bag),
     ("bundle", bundle),
+    ("canonical", canonical),
     ("checkpoint", checkpoint),
+    ("claims", claims),
+    ("constitution", constitution),
+    ("event", event),
+    ("key", key),
+    ("metadata", metadata),
+    ("name", name),
     ("note", note),
+    ("opening", opening),
     ("proof_file", proof_file),
+    ("table", table),
     ("tile_path", tile_path),
     ("vkey", vkey),
 ];

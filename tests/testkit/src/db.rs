@@ -30,6 +30,10 @@ enum Request {
         template: Option<(TypeId, Migrate)>,
         answer: Answer<Config>,
     },
+    Copy {
+        name: String,
+        answer: Answer<Config>,
+    },
     Drop {
         name: String,
     },
@@ -76,9 +80,22 @@ impl TestDb {
         Self::create(Some((TypeId::of::<F>(), work))).await
     }
 
+    /// A copy of this database as it is now; nobody may be connected to it.
+    ///
+    /// # Panics
+    /// When somebody stays connected, or PostgreSQL cannot be had.
+    pub async fn copy(&self) -> Self {
+        let name = self.name().to_owned();
+        Self::ask(|answer| Request::Copy { name, answer }).await
+    }
+
     async fn create(template: Option<(TypeId, Migrate)>) -> Self {
+        Self::ask(|answer| Request::Create { template, answer }).await
+    }
+
+    async fn ask(request: impl FnOnce(Answer<Config>) -> Request) -> Self {
         let (answer, answered) = oneshot::channel();
-        let sent = server().send(Request::Create { template, answer });
+        let sent = server().send(request(answer));
         let outcome = match sent {
             Ok(()) => answered
                 .await
@@ -136,8 +153,13 @@ fn serve(mut queue: mpsc::UnboundedReceiver<Request>) {
                     // Nobody may be left to hear it: the test was cancelled.
                     drop(answer.send(keeper.create(template).await));
                 }
+                (Ok(keeper), Request::Copy { name, answer }) => {
+                    drop(answer.send(keeper.copy(&name, "test").await));
+                }
                 (Ok(keeper), Request::Drop { name }) => keeper.drop_database(&name).await,
-                (Err(problem), Request::Create { answer, .. }) => drop(answer.send(Err(problem.clone()))),
+                (Err(problem), Request::Create { answer, .. } | Request::Copy { answer, .. }) => {
+                    drop(answer.send(Err(problem.clone())));
+                }
                 (Err(_), Request::Drop { .. }) => {}
             }
         }

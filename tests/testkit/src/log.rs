@@ -39,7 +39,10 @@ pub fn signer() -> NoteSigner {
 /// Name and key of every log of the tests.
 pub fn identity() -> Identity {
     let log_key = signer().verifier().clone();
-    Identity { origin: ORIGIN.to_owned(), log_key }
+    Identity {
+        origin: ORIGIN.to_owned(),
+        log_key,
+    }
 }
 
 /// How the tests open a log: a server that forgets in a crash of the machine will do.
@@ -75,16 +78,30 @@ pub fn travelling(table: &Table, kind: &str, openings: Vec<Opening>) -> Vec<Open
 /// When the store refuses one.
 pub async fn found(config: Config) -> Result<(), daybook_store::StoreError> {
     migrate(&config).await?;
-    initialise(&daybook_store::open(&config, "daybook testkit").await?, &identity()).await?;
+    initialise(
+        &daybook_store::open(&config, "daybook testkit").await?,
+        &identity(),
+    )
+    .await?;
     let guard = tempfile::tempdir().expect("a folder");
-    let store = Store::open(options(config, &guard.path().join("guard"))).await.expect("a store");
+    let store = Store::open(options(config, &guard.path().join("guard")))
+        .await
+        .expect("a store");
     let world = founded_world();
     for (index, event) in (0..).zip(world.entries()) {
         if event.claims().seen.is_some() {
-            store.published.clone().covering(index).await.expect("a publisher");
+            store
+                .published
+                .clone()
+                .covering(index)
+                .await
+                .expect("a publisher");
         }
         let openings = travelling(world.table(), &event.claims().kind, world.openings(event));
-        let candidate = Candidate { event: event.clone(), openings };
+        let candidate = Candidate {
+            event: event.clone(),
+            openings,
+        };
         let receipt = store.appender.append(candidate, event.claims().iat).await;
         let receipt = receipt.unwrap_or_else(|error| panic!("{} is refused: {error:?}", event.claims().kind));
         assert_eq!(receipt.index, index);
@@ -100,7 +117,9 @@ impl TestLog {
     /// When it cannot be opened, as every function here that meets what cannot be.
     pub async fn empty() -> Self {
         let db = TestDb::new().await;
-        let client = daybook_store::open(&db.config(), "daybook testkit").await.expect("a connection");
+        let client = daybook_store::open(&db.config(), "daybook testkit")
+            .await
+            .expect("a connection");
         initialise(&client, &identity()).await.expect("a name");
         Self::open(db, World::new()).await
     }
@@ -116,7 +135,12 @@ impl TestLog {
         // A copy of a template comes without the guard of its original.
         options.trust_database = true;
         let store = Store::open(options).await.expect("a store");
-        Self { store, world, db, folder }
+        Self {
+            store,
+            world,
+            db,
+            folder,
+        }
     }
 
     /// A folder for guards.
@@ -130,16 +154,33 @@ impl TestLog {
     }
 
     /// A connection as the database's owner, who may do what no hub may.
+    ///
+    /// # Panics
+    /// When there is none.
     pub async fn owner(&self) -> Client {
-        daybook_store::open(&self.db.config(), "daybook testkit").await.expect("a connection")
+        daybook_store::open(&self.db.config(), "daybook testkit")
+            .await
+            .expect("a connection")
     }
 
     /// Signs a draft as the next event of its stream; services have seen what was published last.
+    ///
+    /// # Panics
+    /// When the draft has no good form.
     pub async fn sign(&mut self, draft: &Draft) -> Candidate {
         let (mut claims, openings) = self.world.claims(draft);
         if claims.seen.is_some() {
-            let released = self.store.published.clone().covering(1).await.expect("a publisher");
-            claims.seen = Some(Seen { root: released.head.root, size: released.head.size });
+            let released = self
+                .store
+                .published
+                .clone()
+                .covering(1)
+                .await
+                .expect("a publisher");
+            claims.seen = Some(Seen {
+                root: released.head.root,
+                size: released.head.size,
+            });
         }
         let event = Event::sign(&claims, &self.world.key(&draft.actor)).expect("a well-formed event");
         let openings = travelling(self.world.table(), &draft.kind, openings);
@@ -148,15 +189,23 @@ impl TestLog {
 
     /// Offers an event to the store, at its own time.
     pub async fn offer(&self, candidate: &Candidate) -> Result<Receipt, AppendError> {
-        self.store.appender.append(candidate.clone(), candidate.event.claims().iat).await
+        self.store
+            .appender
+            .append(candidate.clone(), candidate.event.claims().iat)
+            .await
     }
 
     /// Signs and appends a draft, in the store as in the world.
+    ///
+    /// # Panics
+    /// When the store refuses it, or the world does.
     pub async fn say(&mut self, draft: &Draft) -> (Candidate, Receipt) {
         let candidate = self.sign(draft).await;
         let receipt = self.offer(&candidate).await;
         let receipt = receipt.unwrap_or_else(|error| panic!("{} is refused: {error:?}", draft.kind));
-        self.world.append(&candidate.event).expect("the world agrees with the store");
+        self.world
+            .append(&candidate.event)
+            .expect("the world agrees with the store");
         (candidate, receipt)
     }
 
@@ -174,5 +223,10 @@ impl TestLog {
 /// A workflow that the world's registrar registers: an event that depends on nothing but the founding.
 pub fn workflow(world: &World, name: &str) -> Draft {
     let stream = daybook_core::id::Stream::Workflow(id(name));
-    Draft::new(&world.cast.registrar, &stream, "workflow-registered", json!({ "digest": digest(name) }))
+    Draft::new(
+        &world.cast.registrar,
+        &stream,
+        "workflow-registered",
+        json!({ "digest": digest(name) }),
+    )
 }

@@ -69,15 +69,15 @@ impl Claims {
         if let Some(name) = members.keys().find(|name| !NAMES.contains(&name.as_str())) {
             return Err(FormError::Unknown(name.clone()));
         }
-        let Some(Value::Object(data)) = members.remove("data") else {
-            return Err(if members.contains_key("data") {
-                FormError::Claim {
+        let data = match members.remove("data") {
+            Some(Value::Object(data)) => data,
+            Some(_) => {
+                return Err(FormError::Claim {
                     name: "data",
                     expected: "an object",
-                }
-            } else {
-                FormError::Missing("data")
-            });
+                });
+            }
+            None => return Err(FormError::Missing("data")),
         };
         check_data(&data)?;
         let members = Members(&members);

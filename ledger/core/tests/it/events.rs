@@ -45,13 +45,14 @@ pub(crate) fn text<'a>(vector: &'a Value, name: &str) -> &'a str {
         .unwrap_or_else(|| panic!("no {name:?} in {vector}"))
 }
 
-/// The event of a vector: a string, or parts that are repeated and joined.
-pub(crate) fn event_text(vector: &Value) -> String {
-    if let Some(event) = vector["event"].as_str() {
-        return event.to_owned();
+/// A text of a vector: a string, or parts that are repeated and joined; `None` where it has neither.
+pub(crate) fn long_text(vector: &Value, name: &str) -> Option<String> {
+    if let Some(text) = vector[name].as_str() {
+        return Some(text.to_owned());
     }
-    let parts: Vec<(String, usize)> = serde_json::from_value(vector["event_parts"].clone()).unwrap();
-    parts.iter().map(|(part, times)| part.repeat(*times)).collect()
+    let parts = vector.get(format!("{name}_parts"))?.clone();
+    let parts: Vec<(String, usize)> = serde_json::from_value(parts).unwrap();
+    Some(parts.iter().map(|(part, times)| part.repeat(*times)).collect())
 }
 
 /// The name of an error's variant.
@@ -136,8 +137,12 @@ fn the_files_are_what_this_code_would_write() {
     let generate = std::env::var_os("DAYBOOK_GENERATE").is_some();
     let mut bytes = 0;
     for (path, about, vectors) in files() {
-        let written =
-            serde_json::to_string_pretty(&json!({ "about": about, "vectors": vectors })).unwrap() + "\n";
+        let lines: Vec<String> = vectors.iter().map(Value::to_string).collect();
+        let written = format!(
+            "{{\"about\":{},\"vectors\":[\n{}\n]}}\n",
+            json!(about),
+            lines.join(",\n")
+        );
         bytes += written.len();
         let path = folder().join(path);
         if generate {
@@ -173,7 +178,7 @@ fn every_file_on_disk_is_one_of_ours() {
 fn valid_events_hold() {
     for (path, ..) in valid::files() {
         for vector in read(path) {
-            let (name, event) = (text(&vector, "name"), event_text(&vector));
+            let (name, event) = (text(&vector, "name"), long_text(&vector, "event").unwrap());
             let event = judge(&event, text(&vector["key"], "x"))
                 .unwrap_or_else(|why| panic!("{path}: {name}: {why}"));
             assert_eq!(event.leaf().to_base64url(), text(&vector, "leaf"), "{name}");
@@ -207,9 +212,9 @@ fn invalid_events_are_refused_for_the_reason_given() {
     for (path, ..) in invalid::files() {
         for vector in read(path) {
             count += 1;
-            let judged = match vector["opening"].as_str() {
-                Some(opening) => judge_opening(opening).map(drop),
-                None => judge(&event_text(&vector), text(&vector, "x")).and_then(|event| {
+            let judged = match long_text(&vector, "opening") {
+                Some(opening) => judge_opening(&opening).map(drop),
+                None => judge(&long_text(&vector, "event").unwrap(), text(&vector, "x")).and_then(|event| {
                     let leaf = event.leaf().to_base64url();
                     if vector["leaf"].as_str().is_none_or(|claimed| claimed == leaf) {
                         Ok(())

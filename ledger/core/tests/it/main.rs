@@ -9,6 +9,8 @@ mod oracles;
 #[cfg(test)]
 mod proofs;
 #[cfg(test)]
+mod python;
+#[cfg(test)]
 mod tree;
 #[cfg(test)]
 mod vectors;

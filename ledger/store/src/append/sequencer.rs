@@ -6,22 +6,25 @@
 use daybook_core::tree::RightEdge;
 use deadpool_postgres::{Object, Pool};
 use tokio::sync::{mpsc, watch};
+use tokio_postgres::Config;
+use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use super::batch::{Judged, Needs, judge_all};
 use super::intake::Waiting;
 use super::{AppendError, Candidate, MAX_BATCH, write};
-use crate::StoreError;
 use crate::error::damaged;
 use crate::health::Health;
 use crate::identity::Server;
 use crate::log::{self, TreeHead};
 use crate::policy::InForce;
+use crate::{StoreError, connect};
 
 /// With what a sequencer begins.
 pub(crate) struct Start {
     pub(crate) origin: String,
+    pub(crate) config: Config,
     pub(crate) pool: Pool,
     pub(crate) server: Server,
     pub(crate) health: Health,
@@ -71,6 +74,7 @@ impl Sequencer {
     /// Takes what waits until it is told to stop, and then what still waits. Whether or not somebody holds an appender
     /// then is no matter: its queue is closed.
     pub(crate) async fn run(mut self, mut queue: mpsc::Receiver<Waiting>, stop: Stop) {
+        let _told = self.start.health.stop_on_panic("sequencer");
         tokio::select! {
             () = self.serve(&mut queue, &stop.soft) => {}
             () = stop.hard.cancelled() => {}
@@ -120,20 +124,44 @@ impl Sequencer {
                 self.start.health.stop(reason);
             }
             Err(error) if is_of_the_events(&error) && width > 1 => {
-                warn!(error = &error as &dyn std::error::Error, "A batch failed; trying its events one by one");
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "A batch failed; trying its events one by one"
+                );
                 self.singly = width;
             }
             Err(error) if is_of_the_events(&error) => {
-                error!(error = &error as &dyn std::error::Error, "The database refuses an event");
+                error!(
+                    error = &error as &dyn std::error::Error,
+                    "The database refuses an event"
+                );
                 self.singly = self.singly.saturating_sub(1);
                 drop(waiting.remove(0).answer.send(Err(error.into())));
             }
             Err(error) => {
                 // Whether it committed is unknown. The next attempt takes the lock, which waits for the old session to
                 // end, and finds each event by its leaf hash if it is there.
-                warn!(error = &error as &dyn std::error::Error, "A transaction failed; trying again");
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "A transaction failed; trying again"
+                );
+                if has_waited_in_vain(&error) {
+                    self.rescue().await;
+                }
                 self.start.health.pause().await;
             }
+        }
+    }
+
+    /// Makes the lock of the head free where a frozen hub holds it and the server does not notice.
+    async fn rescue(&self) {
+        match connect::end_frozen_writers(&self.start.config).await {
+            Ok(0) => {}
+            Ok(ended) => warn!(ended, "Ended {ended} sessions of a hub that has frozen"),
+            Err(error) => warn!(
+                error = &error as &dyn std::error::Error,
+                "Frozen hubs could not be looked for"
+            ),
         }
     }
 
@@ -169,7 +197,10 @@ impl Sequencer {
         self.follow(&tx, head).await?;
 
         let candidates: Vec<&Candidate> = waiting.iter().map(|next| &next.candidate).collect();
-        let needs = Needs::of(&self.policy.table, candidates.iter().map(|candidate| &candidate.event));
+        let needs = Needs::of(
+            &self.policy.table,
+            candidates.iter().map(|candidate| &candidate.event),
+        );
         let mut known = write::load(&tx, &needs).await?;
         let judged = judge_all(
             &self.start.origin,
@@ -265,6 +296,11 @@ impl Sequencer {
             has_grown
         });
     }
+}
+
+/// Whether the lock of the head did not come free in time.
+fn has_waited_in_vain(error: &StoreError) -> bool {
+    matches!(error, StoreError::Postgres(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
 }
 
 /// Whether the server refused what was to be written, as it would again: a constraint or a limit that the rules do not

@@ -45,7 +45,7 @@ pub enum ClusterError {
     /// An existing cluster belongs to somebody whom we cannot be.
     #[error(
         "{} belongs to user id {owner}, and PostgreSQL runs only as the owner of its files. \
-         Start Daybook as that user, choose another folder with --data-dir, or change the owner with `chown -R`",
+         Start Daybook as that user, choose another folder (`data_dir`, or --data-dir of the demo), or change the owner with `chown -R`",
         .path.display()
     )]
     WrongOwner {
@@ -57,7 +57,7 @@ pub enum ClusterError {
     /// A folder above the cluster cannot be entered by the server's user.
     #[error(
         "PostgreSQL would run as user `{user}`, who cannot enter {} (mode {mode:04o}, owned by user id {owner}). \
-         Choose a folder that this user can reach, for example --data-dir /var/lib/daybook, \
+         Choose a folder that this user can reach, for example /var/lib/daybook (`data_dir`, or --data-dir of the demo), \
          or let others pass with `chmod o+x {}`", .blocking.display(), .blocking.display()
     )]
     Unreachable {
@@ -73,7 +73,7 @@ pub enum ClusterError {
     /// `pg` holds something, and it is no cluster.
     #[error(
         "{} is not empty and is no PostgreSQL cluster (it has no readable PG_VERSION). \
-         Choose another folder with --data-dir, or move this one away", .path.display()
+         Choose another folder (`data_dir`, or --data-dir of the demo), or move this one away", .path.display()
     )]
     NotACluster {
         /// The folder.
@@ -144,7 +144,7 @@ pub enum ClusterError {
     /// Another process holds the folder, and no server answers there.
     #[error(
         "{} is in use by another Daybook ({owner}), whose PostgreSQL does not answer. \
-         Wait for it, stop it, or choose another folder with --data-dir", .data_dir.display(),
+         Wait for it, stop it, or choose another folder (`data_dir`, or --data-dir of the demo)", .data_dir.display(),
         owner = .owner.map_or_else(|| "process unknown".to_owned(), |pid| format!("process {pid}"))
     )]
     OwnerSilent {

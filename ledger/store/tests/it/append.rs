@@ -13,14 +13,24 @@ use crate::support::{check_whole, code, number, refusal, signed};
 
 fn dataset(name: &str) -> Draft {
     let relay = Cast::tre("wessex", TreRole::Relay);
-    Draft::new(&relay, &Stream::Dataset(id(name)), "dataset-registered", json!({}))
+    Draft::new(
+        &relay,
+        &Stream::Dataset(id(name)),
+        "dataset-registered",
+        json!({}),
+    )
 }
 
 fn revocation(log: &TestLog) -> Draft {
     let relay = Cast::tre("wessex", TreRole::Relay);
     let kid = log.world.key(&relay).public().thumbprint().to_base64url();
     let root = Cast::tre("wessex", TreRole::Root);
-    Draft::new(&root, &root.home(), "key-revoked", json!({ "kid": kid, "reason": "lost" }))
+    Draft::new(
+        &root,
+        &root.home(),
+        "key-revoked",
+        json!({ "kid": kid, "reason": "lost" }),
+    )
 }
 
 #[tokio::test]
@@ -30,7 +40,10 @@ async fn log_begins_with_its_opening_and_nothing_else() {
     assert!(matches!(refusal(&log, &early).await, AppendError::UnknownKey(_)));
     let tables_first = log.world.usual("policy-adopted");
     let tables_first = log.sign(&tables_first).await;
-    assert!(matches!(refusal(&log, &tables_first).await, AppendError::UnknownKey(_)));
+    assert!(matches!(
+        refusal(&log, &tables_first).await,
+        AppendError::UnknownKey(_)
+    ));
     for (index, kind) in (0..).zip(["log-opened", "policy-adopted"]) {
         let (_, receipt) = log.say(&log.world.usual(kind)).await;
         assert_eq!((receipt.index, receipt.is_repeat), (index, false));
@@ -51,17 +64,30 @@ async fn entry_is_exactly_the_bytes_that_were_signed_and_its_openings_stand_besi
     assert_eq!((entry.index, entry.leaf), (receipt.index, receipt.leaf));
     assert_eq!(entry.event, candidate.event.as_str());
     let stored = log.store.reader.openings(receipt.index).await.unwrap();
-    let mut found: Vec<_> = stored.iter().map(|one| (one.name.as_str(), one.class.as_str())).collect();
+    let mut found: Vec<_> = stored
+        .iter()
+        .map(|one| (one.name.as_str(), one.class.as_str()))
+        .collect();
     found.sort_unstable();
     let public = ["permalink", "title", "version"].map(|name| (name, "public"));
     assert_eq!(found, [&[("author", "auditor")], &public[..]].concat());
     for one in &candidate.openings {
-        assert!(stored.iter().any(|found| found.name == one.name() && found.opening == one.as_str()));
+        assert!(
+            stored
+                .iter()
+                .any(|found| found.name == one.name() && found.opening == one.as_str())
+        );
     }
     let owner = log.owner().await;
     let kept_for_ever = "SELECT count(*) FROM openings WHERE class = 'public' AND retain_until IS NULL";
     assert!(number(&owner, kept_for_ever).await >= 3);
-    let head = log.store.reader.stream_head(&draft.stream.to_string()).await.unwrap().unwrap();
+    let head = log
+        .store
+        .reader
+        .stream_head(&draft.stream.to_string())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((head.seq, head.leaf), (1, Some(receipt.leaf)));
     assert_eq!(Some(&head.state), log.world.states().get(&draft.stream));
 }
@@ -70,14 +96,23 @@ async fn entry_is_exactly_the_bytes_that_were_signed_and_its_openings_stand_besi
 async fn states_in_the_database_are_those_of_the_rules() {
     let log = TestLog::founded().await;
     for (stream, state) in log.world.states() {
-        let head = log.store.reader.stream_head(&stream.to_string()).await.unwrap().unwrap();
+        let head = log
+            .store
+            .reader
+            .stream_head(&stream.to_string())
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(&head.state, state, "{stream}");
     }
     let owner = log.owner().await;
     let known = i64::try_from(log.world.known_keys().len()).unwrap();
     assert_eq!(number(&owner, "SELECT count(*) FROM keys").await, known);
     for kid in log.world.known_keys() {
-        assert_eq!(log.store.reader.key(&kid).await.unwrap().unwrap().thumbprint(), kid);
+        assert_eq!(
+            log.store.reader.key(&kid).await.unwrap().unwrap().thumbprint(),
+            kid
+        );
     }
 }
 
@@ -86,7 +121,10 @@ async fn same_bytes_again_have_the_same_receipt() {
     let mut log = TestLog::founded().await;
     let (candidate, first) = log.say(&workflow(&log.world, "one")).await;
     let again = log.offer(&candidate).await.unwrap();
-    assert_eq!((again.index, again.leaf, again.is_repeat), (first.index, first.leaf, true));
+    assert_eq!(
+        (again.index, again.leaf, again.is_repeat),
+        (first.index, first.leaf, true)
+    );
 
     let other = log.workflows("other", 1).await.remove(0);
     let answers = join_all((0..32).map(|_| log.offer(&other))).await;
@@ -123,7 +161,10 @@ async fn erased_opening_never_comes_back_by_a_repeat() {
     assert!(!log.store.reader.openings(receipt.index).await.unwrap().is_empty());
     let owner = log.owner().await;
     let index = i64::try_from(receipt.index).unwrap();
-    owner.execute("DELETE FROM openings WHERE idx = $1", &[&index]).await.unwrap();
+    owner
+        .execute("DELETE FROM openings WHERE idx = $1", &[&index])
+        .await
+        .unwrap();
     assert!(log.offer(&candidate).await.unwrap().is_repeat);
     assert!(log.store.reader.openings(receipt.index).await.unwrap().is_empty());
 }
@@ -145,11 +186,18 @@ async fn event_that_is_not_the_next_of_its_stream_is_refused() {
     let mut log = TestLog::founded().await;
     let registered = workflow(&log.world, "one");
     let (first, _) = log.say(&registered).await;
-    let withdrawn =
-        Draft::new(&registered.actor, &registered.stream, "workflow-withdrawn", json!({ "reason": "security" }));
+    let withdrawn = Draft::new(
+        &registered.actor,
+        &registered.stream,
+        "workflow-withdrawn",
+        json!({ "reason": "security" }),
+    );
     let leaf = *first.event.leaf();
     for (seq, prev) in [(3, Some(leaf)), (2, Some(Hash::empty_root())), (1, None)] {
-        let wrong = signed(&mut log, &withdrawn, |claims| (claims.seq, claims.prev) = (seq, prev)).await;
+        let wrong = signed(&mut log, &withdrawn, |claims| {
+            (claims.seq, claims.prev) = (seq, prev);
+        })
+        .await;
         assert_eq!(code(&refusal(&log, &wrong).await), "not-next", "{seq}");
     }
     // Two authors' hands on one position: the second is too late.
@@ -185,7 +233,10 @@ async fn forged_event_is_refused() {
     let (content, _) = good.event.as_str().rsplit_once('.').unwrap();
     let (_, signature) = other.event.as_str().rsplit_once('.').unwrap();
     let forged = Event::parse(&format!("{content}.{signature}")).unwrap();
-    let forged = Candidate { event: forged, openings: good.openings.clone() };
+    let forged = Candidate {
+        event: forged,
+        openings: good.openings.clone(),
+    };
     assert!(matches!(refusal(&log, &forged).await, AppendError::Signature(_)));
 
     // A key of nobody, and the key of somebody else.
@@ -194,15 +245,27 @@ async fn forged_event_is_refused() {
     stranger.renew_key(&registrar);
     let claims = good.event.claims();
     let unknown = Event::sign(claims, &stranger.key(&registrar)).unwrap();
-    let unknown = Candidate { event: unknown, openings: good.openings.clone() };
-    assert!(matches!(refusal(&log, &unknown).await, AppendError::UnknownKey(_)));
+    let unknown = Candidate {
+        event: unknown,
+        openings: good.openings.clone(),
+    };
+    assert!(matches!(
+        refusal(&log, &unknown).await,
+        AppendError::UnknownKey(_)
+    ));
     let stolen = Event::sign(claims, &log.world.key(&Actor::Operator)).unwrap();
-    let stolen = Candidate { event: stolen, openings: good.openings.clone() };
+    let stolen = Candidate {
+        event: stolen,
+        openings: good.openings.clone(),
+    };
     assert_eq!(code(&refusal(&log, &stolen).await), "not-your-key");
 
     // Another log's event.
     let elsewhere = workflow(&log.world, "0");
-    let elsewhere = signed(&mut log, &elsewhere, |claims| claims.aud = "log.example/staging".into()).await;
+    let elsewhere = signed(&mut log, &elsewhere, |claims| {
+        claims.aud = "log.example/staging".into();
+    })
+    .await;
     assert_eq!(code(&refusal(&log, &elsewhere).await), "other-log");
     log.offer(&good).await.unwrap();
 }
@@ -220,7 +283,11 @@ async fn operator_cannot_speak_for_a_tre() {
     let mut later = log.world.clone();
     later.renew_key(&relay);
     let data = json!({ "keys": later.keys_of(&relay), "role": "relay" });
-    for actor in [Actor::Operator, Cast::tre("mercia", TreRole::Root), Cast::tre("wessex", TreRole::Review)] {
+    for actor in [
+        Actor::Operator,
+        Cast::tre("mercia", TreRole::Root),
+        Cast::tre("wessex", TreRole::Review),
+    ] {
         let added = Draft::new(&actor, &root.home(), "key-added", data.clone());
         let added = log.sign(&added).await;
         let code = code(&refusal(&log, &added).await);
@@ -233,7 +300,10 @@ async fn key_belongs_to_one_actor_for_ever() {
     let mut log = TestLog::founded().await;
     let revoked = revocation(&log);
     log.say(&revoked).await;
-    let (root, relay) = (Cast::tre("wessex", TreRole::Root), Cast::tre("wessex", TreRole::Relay));
+    let (root, relay) = (
+        Cast::tre("wessex", TreRole::Root),
+        Cast::tre("wessex", TreRole::Relay),
+    );
     let data = json!({ "keys": log.world.keys_of(&relay), "role": "relay" });
     let again = Draft::new(&root, &root.home(), "key-added", data);
     let again = log.sign(&again).await;
@@ -245,7 +315,14 @@ async fn service_states_a_tree_that_was_published_and_never_a_smaller_one() {
     let mut log = TestLog::founded().await;
     let small = log.store.published.clone().covering(1).await.unwrap().head;
     log.say(&workflow(&log.world, "grows")).await;
-    let large = log.store.published.clone().covering(small.size + 1).await.unwrap().head;
+    let large = log
+        .store
+        .published
+        .clone()
+        .covering(small.size + 1)
+        .await
+        .unwrap()
+        .head;
     let seen = |root, size| Some(Seen { root, size });
     for (wrong, expected) in [
         (seen(large.root, large.size + 1), large.size + 1),
@@ -254,15 +331,24 @@ async fn service_states_a_tree_that_was_published_and_never_a_smaller_one() {
     ] {
         let event = signed(&mut log, &dataset("unseen"), |claims| claims.seen = wrong).await;
         let refused = refusal(&log, &event).await;
-        assert!(matches!(refused, AppendError::SeenUnknown(size) if size == expected), "{refused:?}");
+        assert!(
+            matches!(refused, AppendError::SeenUnknown(size) if size == expected),
+            "{refused:?}"
+        );
     }
     let silent = signed(&mut log, &dataset("silent"), |claims| claims.seen = None).await;
     assert_eq!(code(&refusal(&log, &silent).await), "seen-missing");
     for (name, tree) in [("small", small), ("large", large)] {
-        let event = signed(&mut log, &dataset(name), |claims| claims.seen = seen(tree.root, tree.size)).await;
+        let event = signed(&mut log, &dataset(name), |claims| {
+            claims.seen = seen(tree.root, tree.size);
+        })
+        .await;
         log.offer(&event).await.unwrap();
     }
-    let back = signed(&mut log, &dataset("back"), |claims| claims.seen = seen(small.root, small.size)).await;
+    let back = signed(&mut log, &dataset("back"), |claims| {
+        claims.seen = seen(small.root, small.size);
+    })
+    .await;
     assert_eq!(code(&refusal(&log, &back).await), "seen-went-back");
 }
 
@@ -271,11 +357,20 @@ async fn opening_that_does_not_belong_is_refused_with_its_event() {
     let mut log = TestLog::founded().await;
     let [one, other] = [0, 1].map(|n| workflow(&log.world, &format!("{n}")));
     let (one, other) = (log.sign(&one).await, log.sign(&other).await);
-    let swapped = Candidate { event: one.event.clone(), openings: other.openings.clone() };
+    let swapped = Candidate {
+        event: one.event.clone(),
+        openings: other.openings.clone(),
+    };
     assert_eq!(code(&refusal(&log, &swapped).await), "opening-not-in-event");
-    let without = Candidate { event: one.event.clone(), openings: Vec::new() };
+    let without = Candidate {
+        event: one.event.clone(),
+        openings: Vec::new(),
+    };
     assert_eq!(code(&refusal(&log, &without).await), "opening-missing");
-    let twice = Candidate { event: one.event.clone(), openings: [&one.openings[..], &one.openings].concat() };
+    let twice = Candidate {
+        event: one.event.clone(),
+        openings: [&one.openings[..], &one.openings].concat(),
+    };
     assert_eq!(code(&refusal(&log, &twice).await), "opening-twice");
     log.offer(&one).await.unwrap();
 }
@@ -288,13 +383,22 @@ async fn largest_event_is_taken_and_a_larger_one_has_no_form() {
     // What the rules refuse is still carried through the queue and the database's parameters.
     let filled = |length: usize| {
         let mut claims = small.event.claims().clone();
-        claims.data.insert("digest".to_owned(), base64url::encode(&vec![7; length]).into());
+        claims
+            .data
+            .insert("digest".to_owned(), base64url::encode(&vec![7; length]).into());
         Event::sign(&claims, &log.world.key(&draft.actor))
     };
     let room = daybook_core::event::MAX_EVENT - small.event.as_str().len();
     let event = filled(room / 2).unwrap();
     assert!(event.as_str().len() > 12_000);
-    let refused = refusal(&log, &Candidate { event, openings: small.openings.clone() }).await;
+    let refused = refusal(
+        &log,
+        &Candidate {
+            event,
+            openings: small.openings.clone(),
+        },
+    )
+    .await;
     assert_eq!(code(&refused), "field-invalid");
     filled(room).unwrap_err();
 }

@@ -473,7 +473,7 @@ async fn home_that_the_servers_user_cannot_enter_is_named_before_anything_is_mad
         );
         let text = problem.to_string();
         assert!(
-            text.contains("mode 0700") && text.contains("--data-dir /var/lib/daybook"),
+            text.contains("mode 0700") && text.contains("example /var/lib/daybook"),
             "{text}"
         );
         assert!(!home.join("data").exists());

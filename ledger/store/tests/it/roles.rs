@@ -35,7 +35,11 @@ async fn role_of_the_hub_can_change_nothing_that_is_in_the_log() {
     let client = log.owner().await;
     client.batch_execute("SET ROLE daybook_log").await.unwrap();
     for sql in IMMUTABLE.iter().flat_map(|table| changes(table)) {
-        assert_eq!(refused(&client, &sql).await.0, SqlState::INSUFFICIENT_PRIVILEGE, "{sql}");
+        assert_eq!(
+            refused(&client, &sql).await.0,
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            "{sql}"
+        );
     }
     for sql in [
         "DELETE FROM log_head",
@@ -48,7 +52,11 @@ async fn role_of_the_hub_can_change_nothing_that_is_in_the_log() {
         "DROP TABLE openings",
         "CREATE TABLE mine ()",
     ] {
-        assert_eq!(refused(&client, sql).await.0, SqlState::INSUFFICIENT_PRIVILEGE, "{sql}");
+        assert_eq!(
+            refused(&client, sql).await.0,
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            "{sql}"
+        );
     }
     check_whole(&log.owner().await).await;
 }
@@ -80,10 +88,15 @@ async fn role_of_the_readers_can_write_nothing() {
             format!("DELETE FROM {table}"),
             format!("TRUNCATE {table} CASCADE"),
         ] {
-            assert_eq!(refused(&client, &sql).await.0, SqlState::INSUFFICIENT_PRIVILEGE, "{sql}");
+            assert_eq!(
+                refused(&client, &sql).await.0,
+                SqlState::INSUFFICIENT_PRIVILEGE,
+                "{sql}"
+            );
         }
     }
-    let may_update = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+    let may_update =
+        "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
         AND has_table_privilege(oid, 'UPDATE')";
     assert_eq!(crate::support::number(&client, may_update).await, 0);
 }

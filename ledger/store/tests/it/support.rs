@@ -45,7 +45,11 @@ pub(crate) async fn leaves(client: &Client) -> Vec<Hash> {
     let sql = "SELECT idx, leaf, stream, seq, iss, jti, type, event FROM entries ORDER BY idx";
     let rows = client.query(sql, &[]).await.unwrap();
     let check = |(index, row): (usize, &tokio_postgres::Row)| {
-        assert_eq!(row.get::<_, i64>(0), i64::try_from(index).unwrap(), "indexes have no gap");
+        assert_eq!(
+            row.get::<_, i64>(0),
+            i64::try_from(index).unwrap(),
+            "indexes have no gap"
+        );
         let text: &str = row.get(7);
         let leaf = Hash::leaf(text.as_bytes());
         assert_eq!(row.get::<_, &[u8]>(1), leaf.as_ref());
@@ -68,9 +72,16 @@ pub(crate) async fn check_whole(client: &Client) -> Vec<Hash> {
     let sql = "SELECT size, root FROM log_head UNION ALL SELECT size, root FROM checkpoints";
     for row in client.query(sql, &[]).await.unwrap() {
         let size = usize::try_from(row.get::<_, i64>(0)).unwrap();
-        assert_eq!(row.get::<_, &[u8]>(1), root(&leaves[..size]).as_ref(), "root of size {size}");
+        assert_eq!(
+            row.get::<_, &[u8]>(1),
+            root(&leaves[..size]).as_ref(),
+            "root of size {size}"
+        );
     }
-    assert_eq!(number(client, "SELECT size FROM log_head").await, i64::try_from(leaves.len()).unwrap());
+    assert_eq!(
+        number(client, "SELECT size FROM log_head").await,
+        i64::try_from(leaves.len()).unwrap()
+    );
     leaves
 }
 
@@ -119,17 +130,34 @@ pub(crate) async fn in_one_batch(
         (claims.seq, claims.prev) = (999, Some(Hash::empty_root()));
         claims.jti = daybook_world::id(&format!("warm {}", candidate.event.leaf()));
         let event = Event::sign(&claims, &log.world.key(&claims.iss)).unwrap();
-        log.offer(&Candidate { event, openings: Vec::new() }).await.unwrap_err();
+        log.offer(&Candidate {
+            event,
+            openings: Vec::new(),
+        })
+        .await
+        .unwrap_err();
     }
-    let first = log.workflows(&format!("plug of {}", candidates[0].event.leaf()), 1).await.remove(0);
+    let first = log
+        .workflows(&format!("plug of {}", candidates[0].event.leaf()), 1)
+        .await
+        .remove(0);
     let owner = log.owner().await;
-    owner.batch_execute("BEGIN; SELECT * FROM log_head FOR UPDATE").await.unwrap();
+    owner
+        .batch_execute("BEGIN; SELECT * FROM log_head FOR UPDATE")
+        .await
+        .unwrap();
     let others = async {
         let watcher = log.owner().await;
         let waits = "SELECT count(*) FROM pg_stat_activity
             WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '-- lock_head%'";
-        until("the first event waits for the lock", async || number(&watcher, waits).await > 0).await;
-        let mut offers: Vec<_> = candidates.iter().map(|candidate| Box::pin(log.offer(candidate))).collect();
+        until("the first event waits for the lock", async || {
+            number(&watcher, waits).await > 0
+        })
+        .await;
+        let mut offers: Vec<_> = candidates
+            .iter()
+            .map(|candidate| Box::pin(log.offer(candidate)))
+            .collect();
         for offer in &mut offers {
             assert!(futures::poll!(offer).is_pending());
         }

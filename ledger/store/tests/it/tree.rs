@@ -4,7 +4,8 @@ use daybook_core::Hash;
 use daybook_core::checkpoint::Checkpoint;
 use daybook_core::note::Note;
 use daybook_core::tree::{
-    RightEdge, TILE_WIDTH, TileId, decode_bundle, decode_tile, nodes_at, verify_consistency, verify_inclusion, width_at,
+    RightEdge, TILE_WIDTH, TileId, decode_bundle, decode_tile, nodes_at, verify_consistency,
+    verify_inclusion, width_at,
 };
 use daybook_store::Store;
 use daybook_testkit::{TestLog, identity};
@@ -37,9 +38,18 @@ fn index(n: u64) -> usize {
 }
 
 /// Every proof against a checkpoint, by our verifier and by another.
-async fn check_proofs(store: &Store, leaves: &[Hash], at: &Checkpoint, indexes: &[u64], older: &[Checkpoint]) {
+async fn check_proofs(
+    store: &Store,
+    leaves: &[Hash],
+    at: &Checkpoint,
+    indexes: &[u64],
+    older: &[Checkpoint],
+) {
     let released = daybook_store::publish::Released {
-        head: daybook_store::log::TreeHead { size: at.size(), root: *at.root() },
+        head: daybook_store::log::TreeHead {
+            size: at.size(),
+            root: *at.root(),
+        },
         note: "".into(),
     };
     for &n in indexes.iter().filter(|&&n| n < at.size()) {
@@ -56,12 +66,27 @@ async fn check_proofs(store: &Store, leaves: &[Hash], at: &Checkpoint, indexes: 
     }
     assert_eq!(store.reader.proof(at.size(), &released).await.unwrap(), None);
     for old in older {
-        let path = store.reader.consistency(old.size(), at.size()).await.unwrap().unwrap();
+        let path = store
+            .reader
+            .consistency(old.size(), at.size())
+            .await
+            .unwrap()
+            .unwrap();
         verify_consistency(old.size(), old.root(), at.size(), at.root(), &path).unwrap();
         let path = path.iter().map(theirs).collect();
-        tlog_tiles::check_tree(&path, at.size(), theirs(at.root()), old.size(), theirs(old.root())).unwrap();
+        tlog_tiles::check_tree(
+            &path,
+            at.size(),
+            theirs(at.root()),
+            old.size(),
+            theirs(old.root()),
+        )
+        .unwrap();
     }
-    assert_eq!(store.reader.consistency(at.size() + 1, at.size()).await.unwrap(), None);
+    assert_eq!(
+        store.reader.consistency(at.size() + 1, at.size()).await.unwrap(),
+        None
+    );
 }
 
 /// Every bundle and every tile of a tree, full and partial, as the entries give them.
@@ -74,7 +99,11 @@ async fn check_tiles(store: &Store, entries: &[String], leaves: &[Hash], size: u
         }
     }
     for (id, nodes) in &full {
-        assert_eq!(&store.reader.tile(*id, TILE_WIDTH).await.unwrap(), nodes, "{id:?}");
+        assert_eq!(
+            &store.reader.tile(*id, TILE_WIDTH).await.unwrap(),
+            nodes,
+            "{id:?}"
+        );
     }
     for (id, nodes) in edge.partial_tiles() {
         let width = width_at(id.level, id.n, size);
@@ -90,7 +119,10 @@ async fn check_tiles(store: &Store, entries: &[String], leaves: &[Hash], size: u
 }
 
 async fn texts(client: &Client) -> Vec<String> {
-    let rows = client.query("SELECT event FROM entries ORDER BY idx", &[]).await.unwrap();
+    let rows = client
+        .query("SELECT event FROM entries ORDER BY idx", &[])
+        .await
+        .unwrap();
     rows.iter().map(|row| row.get(0)).collect()
 }
 
@@ -114,7 +146,14 @@ async fn every_root_proof_tile_and_bundle_is_that_of_the_entries() {
     for (n, at) in published.iter().enumerate() {
         assert_eq!(*at.root(), root(&leaves[..index(at.size())]));
         let last = at.size() - 1;
-        check_proofs(&log.store, &leaves, at, &[0, 1, 100, 255, 256, 257, 511, 512, last], &published[..n]).await;
+        check_proofs(
+            &log.store,
+            &leaves,
+            at,
+            &[0, 1, 100, 255, 256, 257, 511, 512, last],
+            &published[..n],
+        )
+        .await;
     }
     check_tiles(&log.store, &texts(&owner).await, &leaves, leaves.len() as u64).await;
 }
@@ -122,7 +161,10 @@ async fn every_root_proof_tile_and_bundle_is_that_of_the_entries() {
 /// Fills a founded log up to `size` entries as its owner, since 65,000 signed events take too long: the bytes are none of an
 /// event, and the tree does not care.
 async fn fill(client: &mut Client, size: u64) {
-    let rows = client.query("SELECT leaf FROM entries ORDER BY idx", &[]).await.unwrap();
+    let rows = client
+        .query("SELECT leaf FROM entries ORDER BY idx", &[])
+        .await
+        .unwrap();
     let mut edge = RightEdge::new();
     for row in rows {
         edge.append(Hash::from_slice(row.get(0)).unwrap());
@@ -145,10 +187,14 @@ async fn fill(client: &mut Client, size: u64) {
     let insert = "INSERT INTO tiles (level, n, root, data) VALUES ($1, $2, $3, $4)";
     for tile in tiles {
         let (level, n) = (i16::from(tile.id.level), i64::try_from(tile.id.n).unwrap());
-        tx.execute(insert, &[&level, &n, &tile.root.as_ref(), &tile.to_bytes()]).await.unwrap();
+        tx.execute(insert, &[&level, &n, &tile.root.as_ref(), &tile.to_bytes()])
+            .await
+            .unwrap();
     }
     let head = "UPDATE log_head SET size = $1, root = $2";
-    tx.execute(head, &[&i64::try_from(size).unwrap(), &edge.root().as_ref()]).await.unwrap();
+    tx.execute(head, &[&i64::try_from(size).unwrap(), &edge.root().as_ref()])
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -161,22 +207,38 @@ async fn tree_grows_over_the_end_of_a_tile_of_tiles() {
     // The hub takes it for the work of another instance, and reads on.
     let all = log.workflows("leaf", 400).await;
     for chunk in all.chunks(57) {
-        try_join_all(chunk.iter().map(|one| log.offer(one))).await.unwrap();
+        try_join_all(chunk.iter().map(|one| log.offer(one)))
+            .await
+            .unwrap();
     }
-    assert_eq!(number(&owner, "SELECT count(*) FROM tiles WHERE level = 1").await, 1);
+    assert_eq!(
+        number(&owner, "SELECT count(*) FROM tiles WHERE level = 1").await,
+        1
+    );
     let latest = log.store.published.clone().covering(65_800).await.unwrap();
     assert!(latest.head.size > before.head.size);
-    let rows = owner.query("SELECT event FROM entries ORDER BY idx", &[]).await.unwrap();
-    let leaves: Vec<Hash> = rows.iter().map(|row| Hash::leaf(row.get::<_, &str>(0).as_bytes())).collect();
+    let rows = owner
+        .query("SELECT event FROM entries ORDER BY idx", &[])
+        .await
+        .unwrap();
+    let leaves: Vec<Hash> = rows
+        .iter()
+        .map(|row| Hash::leaf(row.get::<_, &str>(0).as_bytes()))
+        .collect();
     let published = checkpoints(&owner).await;
     let last = published.last().unwrap();
     assert_eq!((last.size(), *last.root()), (65_800, root(&leaves)));
-    let indexes = [0, 33, 255, 256, 65_279, 65_280, 65_399, 65_400, 65_535, 65_536, 65_799];
+    let indexes = [
+        0, 33, 255, 256, 65_279, 65_280, 65_399, 65_400, 65_535, 65_536, 65_799,
+    ];
     check_proofs(&log.store, &leaves, last, &indexes, &published).await;
     check_tiles(&log.store, &texts(&owner).await, &leaves, 65_800).await;
     assert_eq!(nodes_at(2, 65_800), 1);
     let top = TileId { level: 2, n: 0 };
-    assert_eq!(log.store.reader.tile(top, 1).await.unwrap(), [root(&leaves[..65_536])]);
+    assert_eq!(
+        log.store.reader.tile(top, 1).await.unwrap(),
+        [root(&leaves[..65_536])]
+    );
 
     // A hub that starts here computes the same edge, and goes on.
     let options = log.options();

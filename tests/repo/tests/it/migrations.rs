@@ -17,7 +17,7 @@ fn migrations(folder: &Path) -> Vec<(String, String)> {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut files: Vec<_> = names
-        .filter(|name| name != LIST)
+        .filter(|name| name.ends_with(".sql"))
         .map(|name| {
             let digest = Sha256::digest(fs::read(folder.join(&name)).unwrap());
             let hex = digest.iter().fold(String::new(), |mut text, byte| {

@@ -4,6 +4,7 @@ use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
 use daybook_core::key::{PublicKey, SecretKey};
 use daybook_core::{Hash, base64url};
+use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha512};
 
@@ -71,19 +72,21 @@ pub(super) fn respelt(part: &str) -> Vec<String> {
 /// The scalar of test key 1.
 pub(super) fn scalar() -> Scalar {
     let mut half: [u8; 32] = Sha512::digest([1; 32])[..32].try_into().unwrap();
-    half[0] &= 248;
-    half[31] = half[31] & 63 | 64;
+    half[0] &= 0xf8;
+    half[31] = half[31] & 0x3f | 0x40;
     Scalar::from_bytes_mod_order(half)
 }
 
 fn wide(data: &[&[u8]]) -> Scalar {
     let mut hasher = Sha512::new();
-    data.iter().for_each(|part| hasher.update(part));
+    for part in data {
+        hasher.update(part);
+    }
     Scalar::from_bytes_mod_order_wide(&hasher.finalize().into())
 }
 
 /// The challenge of Ed25519.
-pub(super) fn challenge(r: &[u8; 32], public: &[u8; 32], input: &str) -> Scalar {
+fn challenge(r: &[u8; 32], public: &[u8; 32], input: &str) -> Scalar {
     wide(&[r, public, input.as_bytes()])
 }
 
@@ -97,6 +100,16 @@ pub(super) fn thumbprint(public: &[u8; 32]) -> String {
     Hash::of(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#).as_bytes()).to_base64url()
 }
 
+/// Whether a verifier that only follows the equation, and takes any point as a key, accepts an event.
+pub(super) fn is_plainly_accepted(event: &str, public: &[u8; 32]) -> bool {
+    let (input, signature) = event.rsplit_once('.').unwrap();
+    let signature: [u8; 64] = base64url::decode(signature).unwrap().try_into().unwrap();
+    VerifyingKey::from_bytes(public).is_ok_and(|key| {
+        key.verify(input.as_bytes(), &Signature::from_bytes(&signature))
+            .is_ok()
+    })
+}
+
 /// An event under a key of small or mixed order, with a signature that the plain equation `SB = R + kA` accepts.
 pub(super) fn under_weak_key(public: &[u8; 32], secret: Scalar) -> String {
     assert!(PublicKey::from_bytes(public).is_err());
@@ -107,7 +120,9 @@ pub(super) fn under_weak_key(public: &[u8; 32], secret: Scalar) -> String {
         let k = challenge(&r, public, &input);
         // A multiple of eight takes what is of small order out of the equation.
         if k.to_bytes()[0].is_multiple_of(8) {
-            return join(&input, &r, &(nonce + k * secret).to_bytes());
+            let event = join(&input, &r, &(nonce + k * secret).to_bytes());
+            assert!(is_plainly_accepted(&event, public), "but for the rule it holds");
+            return event;
         }
     }
     unreachable!("one in eight fits")

@@ -39,7 +39,10 @@ pub(super) fn files() -> Vec<(&'static str, &'static str, Vec<Value>)> {
 fn claims() -> Claims {
     let event = Event::parse(&super::craft::event(payload().as_bytes())).unwrap();
     let root = Hash::of(b"root");
-    Claims { seen: Some(Seen { root, size: 812 }), ..event.claims().clone() }
+    Claims {
+        seen: Some(Seen { root, size: 812 }),
+        ..event.claims().clone()
+    }
 }
 
 fn with_data(data: Value) -> Claims {

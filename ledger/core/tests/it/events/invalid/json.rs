@@ -76,10 +76,17 @@ const ELSEWHERE: &[(&str, &str, &str, &str)] = &[
 ];
 
 pub(super) fn vectors() -> Vec<Value> {
-    let in_data = DATA.iter().map(|(name, to, reason)| change(name, r#"{"n":1}"#, to, reason));
-    let elsewhere = ELSEWHERE.iter().map(|(name, from, to, reason)| change(name, from, to, reason));
+    let in_data = DATA
+        .iter()
+        .map(|(name, to, reason)| change(name, r#"{"n":1}"#, to, reason));
+    let elsewhere = ELSEWHERE
+        .iter()
+        .map(|(name, from, to, reason)| change(name, from, to, reason));
     let mut vectors: Vec<Value> = in_data.chain(elsewhere).collect();
-    let seen = format!(r#""seen":{{"root":"{}","size":812,"size":812}},"seq":3"#, Hash::of(b"root"));
+    let seen = format!(
+        r#""seen":{{"root":"{}","size":812,"size":812}},"seq":3"#,
+        Hash::of(b"root")
+    );
     vectors.push(change("a member of seen twice", r#""seq":3"#, &seen, "Spelling"));
     let long = format!(r#"{{"{}":1}}"#, "n".repeat(65));
     vectors.push(change("a name of 65 characters", r#"{"n":1}"#, &long, "Name"));

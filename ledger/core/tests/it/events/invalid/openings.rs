@@ -53,10 +53,26 @@ pub(super) fn vectors() -> Vec<Value> {
         vectors.push(json!({"name": name, "opening": base64url::encode(array.as_bytes()), "reason": reason}));
     }
     for (name, array, reason) in [
-        ("a salt of 15 bytes", format!(r#"["{}","n","v"]"#, base64url::encode(&[7; 15])), "Salt"),
-        ("a salt of 17 bytes", format!(r#"["{}","n","v"]"#, base64url::encode(&[7; 17])), "Salt"),
-        ("a salt with spare bits", format!(r#"["{}","n","v"]"#, respelt(&salt)[0]), "Salt"),
-        ("a name of 65 characters", format!(r#"["{salt}","{}","v"]"#, "n".repeat(65)), "Name"),
+        (
+            "a salt of 15 bytes",
+            format!(r#"["{}","n","v"]"#, base64url::encode(&[7; 15])),
+            "Salt",
+        ),
+        (
+            "a salt of 17 bytes",
+            format!(r#"["{}","n","v"]"#, base64url::encode(&[7; 17])),
+            "Salt",
+        ),
+        (
+            "a salt with spare bits",
+            format!(r#"["{}","n","v"]"#, respelt(&salt)[0]),
+            "Salt",
+        ),
+        (
+            "a name of 65 characters",
+            format!(r#"["{salt}","{}","v"]"#, "n".repeat(65)),
+            "Name",
+        ),
     ] {
         vectors.push(json!({"name": name, "opening": base64url::encode(array.as_bytes()), "reason": reason}));
     }

@@ -1,0 +1,233 @@
+//! Two hubs on one database, and what one hub does when another stands in its way.
+
+use std::time::Duration;
+
+use daybook_store::append::{AppendError, Candidate};
+use daybook_store::packets::{Packet, PacketKind};
+use daybook_store::{Options, Store};
+use daybook_testkit::TestLog;
+use daybook_world::id;
+use futures::future::{join_all, try_join_all};
+use tokio::time::Instant;
+use tokio_postgres::NoTls;
+
+use crate::support::{check_receipts, check_whole, number, until};
+
+async fn second_hub(log: &TestLog) -> Store {
+    let guard_path = log.folder().join("second/guard");
+    Store::open(Options {
+        guard_path,
+        trust_database: true,
+        ..log.options()
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hubs_under_load_make_one_log_without_gap_or_fork() {
+    let mut log = TestLog::founded().await;
+    let second = second_hub(&log).await;
+    let (ours, theirs, both) = (
+        log.workflows("ours", 500).await,
+        log.workflows("theirs", 500).await,
+        log.workflows("both", 200).await,
+    );
+    let now = log.world.now;
+    // Small groups at a time, so that the head changes hands often.
+    let load = async |store: &Store, own: &[Candidate]| {
+        let mut receipts = Vec::new();
+        for (own, shared) in own.chunks(10).zip(both.chunks(4)) {
+            let offers = own
+                .iter()
+                .chain(shared)
+                .map(|one| store.appender.append(one.clone(), now));
+            receipts.extend(try_join_all(offers).await.unwrap());
+        }
+        receipts
+    };
+    let (first, other) = futures::join!(load(&log.store, &ours), load(&second, &theirs));
+    let owner = log.owner().await;
+    let leaves = check_whole(&owner).await;
+    assert_eq!(leaves.len(), log.world.entries().len() + 1_200);
+    check_receipts(&leaves, first.iter().chain(&other));
+    let repeats = first
+        .iter()
+        .chain(&other)
+        .filter(|receipt| receipt.is_repeat)
+        .count();
+    assert_eq!(repeats, 200, "of each shared event one receipt is the first");
+    let all = leaves.len() as u64;
+    let released = [
+        log.store.published.clone().covering(all).await,
+        second.published.clone().covering(all).await,
+    ];
+    assert_eq!(released[0], released[1]);
+    second.close().await;
+}
+
+/// Holds the lock of the head as a hub would that has frozen between two statements, without the server's own limit.
+async fn hold_the_head(log: &TestLog) -> tokio_postgres::Client {
+    let client = log.owner().await;
+    client
+        .batch_execute("BEGIN; SELECT * FROM log_head FOR UPDATE")
+        .await
+        .unwrap();
+    client
+}
+
+#[tokio::test]
+async fn caller_is_told_within_ten_seconds_that_the_outcome_is_unknown_and_the_queue_forgets_the_event() {
+    let mut log = TestLog::founded().await;
+    let [unknown, given_up, later] = log.workflows("one", 3).await.try_into().unwrap();
+    let owner = log.owner().await;
+    let before = number(&owner, "SELECT size FROM log_head").await;
+    let holder = hold_the_head(&log).await;
+    let began = Instant::now();
+    let offer = async {
+        let answer = log.offer(&unknown).await;
+        (answer, began.elapsed())
+    };
+    let impatient = tokio::time::timeout(Duration::from_secs(1), log.offer(&given_up));
+    let ((answer, waited), impatient) = futures::join!(offer, impatient);
+    assert!(matches!(answer, Err(AppendError::OutcomeUnknown)), "{answer:?}");
+    assert!(waited < Duration::from_secs(12), "{waited:?}");
+    assert!(impatient.is_err());
+    // The attempt that now waits for the lock may still carry them; the one after it must not.
+    let waits = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '-- lock_head%'";
+    until("no attempt waits any more", async || {
+        number(&owner, waits).await == 0
+    })
+    .await;
+    holder.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(
+        i64::try_from(log.offer(&later).await.unwrap().index).unwrap(),
+        before
+    );
+    assert_eq!(log.store.health.stopped(), None);
+    assert!(!log.offer(&unknown).await.unwrap().is_repeat);
+    check_whole(&owner).await;
+}
+
+#[tokio::test]
+async fn hard_stop_ends_a_hub_that_the_database_keeps_waiting() {
+    let mut log = TestLog::founded().await;
+    let one = log.workflows("one", 1).await.remove(0);
+    let _holder = hold_the_head(&log).await;
+    let (appender, now, hard_stop) = (log.store.appender.clone(), log.world.now, log.store.hard_stop());
+    let owner = log.owner().await;
+    let waits = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '-- lock_head%'";
+    let ends = async {
+        until("the event waits for the lock", async || {
+            number(&owner, waits).await > 0
+        })
+        .await;
+        let began = Instant::now();
+        hard_stop.cancel();
+        log.store.close().await;
+        began.elapsed()
+    };
+    let (answer, took) = futures::join!(appender.append(one, now), ends);
+    assert!(matches!(answer, Err(AppendError::OutcomeUnknown)), "{answer:?}");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+/// A hub's connection that has frozen while the server sends it something: to the server it is at work.
+fn freeze_while_reading(
+    config: tokio_postgres::Config,
+) -> (std::thread::JoinHandle<()>, std::sync::mpsc::Sender<()>) {
+    let (thaw, frozen) = std::sync::mpsc::channel();
+    let (ready, is_ready) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let client = runtime.block_on(async {
+            let mut config = config;
+            config.application_name("daybook writer");
+            let (client, connection) = config.connect(NoTls).await.unwrap();
+            tokio::spawn(connection);
+            let lock =
+                "SET idle_in_transaction_session_timeout = '5s'; BEGIN; SELECT * FROM log_head FOR UPDATE";
+            client.batch_execute(lock).await.unwrap();
+            let much = client.simple_query("SELECT repeat('x', 1000) FROM generate_series(1, 1000000)");
+            tokio::time::timeout(Duration::from_millis(20), much)
+                .await
+                .unwrap_err();
+            client
+        });
+        ready.send(()).unwrap();
+        // From here on nobody drives the connection.
+        frozen.recv().unwrap_err();
+        drop(client);
+    });
+    is_ready.recv().unwrap();
+    (thread, thaw)
+}
+
+#[tokio::test]
+async fn hub_that_froze_while_it_was_read_to_stops_the_others_for_less_than_ten_seconds() {
+    let mut log = TestLog::founded().await;
+    let one = log.workflows("one", 1).await.remove(0);
+    let (thread, thaw) = freeze_while_reading(log.db.config());
+    let owner = log.owner().await;
+    let blocked = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event = 'ClientWrite'";
+    until("the server waits for the frozen hub", async || {
+        number(&owner, blocked).await == 1
+    })
+    .await;
+    let began = Instant::now();
+    let receipt = log.offer(&one).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert_eq!(receipt.index, log.world.entries().len() as u64);
+    drop(thaw);
+    thread.join().unwrap();
+}
+
+#[tokio::test]
+async fn packets_that_wait_for_the_database_keep_neither_appends_nor_publications_waiting() {
+    let mut log = TestLog::founded().await;
+    let one = log.workflows("one", 1).await.remove(0);
+    let owner = log.owner().await;
+    owner.batch_execute("BEGIN; LOCK TABLE packets").await.unwrap();
+    let packet = |n: usize| Packet {
+        id: id(&format!("packet {n}")),
+        sha256: daybook_core::Hash::of(b"packet"),
+        size: 6,
+        kind: PacketKind::Request,
+        owner: "registrar/main".to_owned(),
+    };
+    let packets: Vec<_> = (0..8).map(packet).collect();
+    let mut inserts: Vec<_> = packets
+        .iter()
+        .map(|one| Box::pin(log.store.packets.insert(one)))
+        .collect();
+    for insert in &mut inserts {
+        assert!(futures::poll!(insert).is_pending());
+    }
+    let meanwhile = async {
+        let receipt = log.offer(&one).await.unwrap();
+        let covering = log.store.published.clone();
+        tokio::time::timeout(Duration::from_secs(1), async {
+            covering.clone().covering(receipt.index + 1).await
+        })
+        .await
+        .unwrap()
+        .unwrap();
+        owner.batch_execute("COMMIT").await.unwrap();
+    };
+    let (inserted, ()) = futures::join!(join_all(inserts), meanwhile);
+    assert!(
+        inserted.iter().all(|insert| matches!(insert, Ok(true))),
+        "{inserted:?}"
+    );
+    assert_eq!(
+        log.store.packets.find(packets[3].id).await.unwrap().as_ref(),
+        Some(&packets[3])
+    );
+    assert!(!log.store.packets.insert(&packets[3]).await.unwrap());
+}
