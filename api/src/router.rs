@@ -50,8 +50,13 @@ pub fn router(app: App) -> Router {
     let operation = Router::new()
         .route("/healthz", get(health::get_healthz))
         .route("/readyz", get(health::get_readyz));
+    // Given its fallback before the layer: one that is added later would answer other sites' preflights in its place.
+    let open = log
+        .merge(public)
+        .method_not_allowed_fallback(health::no_method)
+        .layer(open);
     Router::new()
-        .merge(log.merge(public).layer(open))
+        .merge(open)
         .merge(packets)
         .merge(operation)
         .fallback(health::no_route)

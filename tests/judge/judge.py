@@ -18,24 +18,14 @@ import json
 import pathlib
 import sys
 
-from form import MOST, SLUG, STREAM, UUID, Refused, canonical, check_point, enbase64, is_a, is_bytes, is_int, must, parse
-from form import thumbprint, unbase64, verify
+from form import MOST, SLUG, STREAM, UUID, Refused, canonical, check_point, enbase64, home, is_a, is_bytes, is_int, must
+from form import organisation, parse, role, thumbprint, unbase64, verify
 
 DAY = 86400
 
 # --- the constitution -----------------------------------------------------------------------------------------------
 
 TRE_ROLES = ("relay", "runner", "review")
-
-
-def organisation(actor):
-    parts = actor.split("/")
-    return "/".join(parts[:2]) if parts[0] in ("tre", "project") else parts[0]
-
-
-def role(actor):
-    parts = actor.split("/")
-    return {"registrar": "registrar", "auditor": "auditor", "project": "member"}.get(parts[0], parts[-1])
 
 
 def admits(stream, author):
@@ -95,17 +85,19 @@ class Log:
         sub, iss, kind = event["sub"], event["iss"], event["type"]
         must(event["aud"] == self.origin, "for another log")
         must(("federation" in self.heads) != (kind == "log-opened"), "log-opened comes first, and once")
+        must(kind != "log-opened" or sub == "federation", "log-opened stands in the federation")
         author = organisation(iss)
         must(admits(sub, author) and self.states.get(sub, {}).get("author", author) == author, "not its stream")
         seq, leaf = self.heads.get(sub, (0, None))
         must(event["seq"] == seq + 1 and event.get("prev") == leaf, "not the next of its stream")
         new = registrations(event)
+        must(all(home(key["actor"]) == sub for _, key in new), "keys are registered at home")
         if sub.startswith("tre/"):
             must((event["seq"] == 1) == (kind == "tre-joined"), "a TRE begins by joining")
             must(role(iss) == "root" or kind not in ("tre-joined", "key-added", "key-revoked"), "only the root may")
             invited = self.states["federation"].get("tres", {}).get(sub[4:], {}).get("root")
             must(event["seq"] > 1 or invited == event["kid"], "not invited")
-        known = self.states.get(author if "/" in author else "federation", {}).get("keys", {}) | (dict(new) if kind in ("log-opened", "tre-joined") else {})
+        known = self.states.get(home(iss), {}).get("keys", {}) | (dict(new) if kind in ("log-opened", "tre-joined") else {})
         key = known.get(event["kid"], {})
         must(key.get("actor") == iss and key.get("use") == "event", "not a key of the author")
         verify(key["x"], event["signed"], event["signature"])

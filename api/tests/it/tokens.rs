@@ -150,6 +150,12 @@ async fn a_token_fits_one_key_log_request_and_time() {
             "{what}"
         );
     }
+}
+
+#[tokio::test]
+async fn only_the_actors_own_access_key_signs_its_tokens() {
+    let hub = Hub::new().await;
+    let relay = relay("wessex");
     for (what, key) in [
         ("a key of nobody", SecretKey::from_seed(&[1; 32])),
         ("the actor's key for events", hub.world.key(&relay)),
