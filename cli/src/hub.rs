@@ -35,14 +35,7 @@ pub const OPERATOR_FILE: &str = "operator.json";
 
 /// A hub that runs.
 pub struct Hub {
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// What verifies its checkpoints.
-    pub log_key: VerifierKey,
-    store: Store,
-    stop: CancellationToken,
-    server: JoinHandle<()>,
-    clerk: JoinHandle<()>,
+    running: Running,
     database: Database,
 }
 
@@ -57,25 +50,10 @@ impl Hub {
     /// Starts a hub whose log has been founded.
     pub async fn start(config: &Config, secrets: &Secrets, consent: Consent) -> Result<Self> {
         let database = Database::start(config, secrets).await?;
-        match Parts::start(config, secrets, consent, &database).await {
-            Ok(Parts {
-                address,
-                log_key,
-                store,
-                stop,
-                server,
-                clerk,
-            }) => {
-                info!(%address, "Listening on {address}");
-                Ok(Self {
-                    address,
-                    log_key,
-                    store,
-                    stop,
-                    server,
-                    clerk,
-                    database,
-                })
+        match Running::start(config, secrets, consent, &database).await {
+            Ok(running) => {
+                info!(address = %running.address, "Listening on {}", running.address);
+                Ok(Self { running, database })
             }
             Err(error) => {
                 // Waited for: whoever now moves the folder must not move it under a server that still writes.
@@ -85,18 +63,35 @@ impl Hub {
         }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.running.address
+    }
+
+    /// What verifies its checkpoints.
+    pub fn log_key(&self) -> &VerifierKey {
+        &self.running.log_key
+    }
+
     /// Stops accepting, lets open requests finish, commits and publishes what waits, and ends the private cluster.
     pub async fn stop(self) -> Result<()> {
-        self.stop.cancel();
-        self.server.await.context("the server")?;
-        self.clerk.await.context("the clerk")?;
-        self.store.close().await;
+        let Running {
+            store,
+            stop,
+            server,
+            clerk,
+            ..
+        } = self.running;
+        stop.cancel();
+        server.await.context("the server")?;
+        clerk.await.context("the clerk")?;
+        store.close().await;
         self.database.stop().await
     }
 }
 
 /// All of a hub but its database.
-struct Parts {
+struct Running {
     address: SocketAddr,
     log_key: VerifierKey,
     store: Store,
@@ -105,7 +100,7 @@ struct Parts {
     clerk: JoinHandle<()>,
 }
 
-impl Parts {
+impl Running {
     async fn start(
         config: &Config,
         secrets: &Secrets,

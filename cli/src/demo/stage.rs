@@ -49,9 +49,9 @@ impl Stage {
         output::line("Starting a private PostgreSQL and founding a log …");
         let founding = hub::found(&config, &secrets, "The demo's log").await?;
         let hub = Hub::start(&config, &secrets, Consent::default()).await?;
-        let client = Client::new(&format!("http://{}", hub.address))?;
-        output::line(&format!("  hub           http://{}", hub.address));
-        output::line(&format!("  verifier key  {}", hub.log_key));
+        let client = Client::new(&format!("http://{}", hub.address()))?;
+        output::line(&format!("  hub           http://{}", hub.address()));
+        output::line(&format!("  verifier key  {}", hub.log_key()));
         output::line(&format!("  rule table    {}", founding.table));
         Ok(Self {
             folder,
@@ -67,7 +67,7 @@ impl Stage {
     }
 
     pub(super) fn log_key(&self) -> &VerifierKey {
-        &self.hub.log_key
+        self.hub.log_key()
     }
 
     /// An actor with fresh keys, kept in a file of its own.

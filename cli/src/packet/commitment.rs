@@ -14,8 +14,7 @@
 //! stays with the crate when the bag is unpacked. Whoever holds the packet can then recompute what the log has said since
 //! the assessment; where nothing is released, the salt never leaves and the commitment says nothing.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use daybook_core::base64url;
 use sha2::{Digest as _, Sha256};
 
 use super::bag::Bag;
@@ -50,13 +49,15 @@ pub fn commit_files<'a>(salt: &[u8; 32], files: impl IntoIterator<Item = (&'a st
 
 /// The text of the salt's file.
 pub fn salt_text(salt: &[u8; 32]) -> String {
-    format!("{}\n", URL_SAFE_NO_PAD.encode(salt))
+    format!("{}\n", base64url::encode(salt))
 }
 
 /// Reads the text of a salt's file; nothing if it is not exactly [`salt_text`] of some salt.
 pub fn parse_salt(text: &[u8]) -> Option<[u8; 32]> {
     let line = text.strip_suffix(b"\n")?;
-    URL_SAFE_NO_PAD.decode(line).ok()?.try_into().ok()
+    base64url::decode(std::str::from_utf8(line).ok()?)?
+        .try_into()
+        .ok()
 }
 
 /// Recomputes the commitment that a released packet's outputs and salt give; nothing without a readable salt.
