@@ -242,7 +242,7 @@ async fn require_standby(client: &Client, config: &Config) {
     // The server takes it up in its own time.
     until("a commit waits for a standby", async || {
         let probe = connect(config).await;
-        let commit = probe.batch_execute("BEGIN; SELECT pg_current_xact_id(); COMMIT");
+        let commit = probe.batch_execute("SELECT pg_logical_emit_message(TRUE, 'probe', '')");
         tokio::time::timeout(Duration::from_millis(300), commit)
             .await
             .is_err()
