@@ -109,6 +109,15 @@ impl Problem {
         }
     }
 
+    /// Something is wrong in the hub: the reason is logged, and not told.
+    pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        error!(error, "A request found something wrong in the hub");
+        Self::new(
+            ProblemKind::Internal,
+            "The hub could not answer. The reason is in its own log.",
+        )
+    }
+
     /// A problem whose detail is an error with all its sources.
     pub(crate) fn because(kind: ProblemKind, error: &(dyn std::error::Error + 'static)) -> Self {
         Self::new(kind, chain(error))

@@ -227,8 +227,7 @@ pub(crate) async fn get_event_openings(
     Path(index): Path<u64>,
 ) -> Result<axum::Json<Value>, Problem> {
     let entry = app.reader.entry(index).await?.ok_or_else(|| no_entry(index))?;
-    let event =
-        Event::parse(&entry.event).map_err(|error| Problem::because(ProblemKind::Internal, &error))?;
+    let event = Event::parse(&entry.event).map_err(|error| Problem::internal(&error))?;
     let parties = reading::parties(&app.reader, &event).await?;
     let openings = app.reader.openings(index).await?;
     let total = openings.len();

@@ -156,8 +156,7 @@ async fn history(app: &App, stream: String, limit: u16) -> Result<Vec<Value>, Pr
     };
     let entries = app.reader.entries(&filter).await?;
     let bodies = entries.into_iter().map(|entry| {
-        let event =
-            Event::parse(&entry.event).map_err(|error| Problem::because(ProblemKind::Internal, &error))?;
+        let event = Event::parse(&entry.event).map_err(|error| Problem::internal(&error))?;
         let claims = event.claims();
         Ok(json!({
             "index": entry.index, "leaf_hash": entry.leaf.to_base64url(), "type": claims.kind,

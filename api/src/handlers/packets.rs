@@ -218,7 +218,7 @@ pub(crate) async fn get_packet(
 async fn may_read(app: &App, packet: &Packet, caller: &Actor) -> Result<bool, Problem> {
     let sender = match packet.owner.parse::<Actor>() {
         Ok(owner) => owner.organisation(),
-        Err(error) => return Err(Problem::because(ProblemKind::Internal, &error)),
+        Err(error) => return Err(Problem::internal(&error)),
     };
     let reader = caller.organisation();
     if sender == reader {

@@ -49,6 +49,7 @@ async fn pages_follow_one_another_without_gap_or_repeat() {
             let page = hub.get(&format!("/v1/events?limit={limit}{after}")).await.json();
             assert_eq!(page["tree_size"], all.len());
             found.extend(indexes(&page));
+            assert!(found.len() <= all.len(), "pages repeat entries");
             match &page["next_after"] {
                 Value::Null => break,
                 next => after = format!("&after={next}"),

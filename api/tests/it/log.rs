@@ -32,6 +32,10 @@ async fn entries(hub: &Hub) -> Vec<String> {
         let page = hub.get(&format!("/v1/events?limit=500{after}")).await.json();
         let texts = page["entries"].as_array().unwrap().iter();
         entries.extend(texts.map(|entry| entry["event"].as_str().unwrap().to_owned()));
+        assert!(
+            entries.len() as u64 <= page["tree_size"].as_u64().unwrap(),
+            "pages repeat entries"
+        );
         match &page["next_after"] {
             Value::Null => return entries,
             next => after = format!("&after={next}"),

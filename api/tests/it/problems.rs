@@ -257,7 +257,13 @@ async fn unavailable() -> Answer {
     let answers = join_all(["/v1/events", "/v1/events/0", "/v1/keys"].map(|uri| hub.get(uri))).await;
     answers
         .into_iter()
-        .inspect(|answer| assert_eq!(answer.slug(), "unavailable"))
+        .inspect(|answer| {
+            let told = "The hub's database did not answer in time.";
+            assert_eq!(
+                (answer.slug().as_str(), &answer.problem()["detail"]),
+                ("unavailable", &json!(told))
+            );
+        })
         .next()
         .unwrap()
 }
@@ -268,7 +274,10 @@ async fn internal() -> Answer {
     let tamper =
         "SET session_replication_role = replica; UPDATE entries SET event = 'SELECT secret' WHERE idx = 3";
     hub.owner().await.batch_execute(tamper).await.unwrap();
-    hub.get("/v1/events/3/openings").await
+    let answer = hub.get("/v1/events/3/openings").await;
+    let told = "The hub could not answer. The reason is in its own log.";
+    assert_eq!(answer.problem()["detail"], told);
+    answer
 }
 
 #[tokio::test]
