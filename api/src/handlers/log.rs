@@ -1,5 +1,7 @@
 //! `/log`: the log as other people's tools read it (C2SP tlog-tiles).
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -13,11 +15,27 @@ const BRIEF: HeaderValue = HeaderValue::from_static("public, max-age=1");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
+/// How long an instance may take to catch up with what another has published: several of its own intervals.
+const CATCH_UP: Duration = Duration::from_secs(2);
+
 /// The newest published checkpoint.
+///
+/// Another instance under the same name may have answered with a newer one than this instance knows. It is waited for, so
+/// that no reader sees the log go back.
 pub(crate) async fn get_checkpoint(State(app): State<App>) -> Result<Response, Problem> {
-    let released = app.published.latest();
-    let released =
-        released.ok_or_else(|| Problem::new(ProblemKind::NotFound, "Nothing is published yet."))?;
+    let size = app.reader.published_size().await?;
+    if size == 0 {
+        return Err(Problem::new(ProblemKind::NotFound, "Nothing is published yet."));
+    }
+    let mut published = app.published.clone();
+    let released = tokio::time::timeout(CATCH_UP, published.covering(size)).await;
+    let released = released.ok().flatten();
+    let released = released.ok_or_else(|| {
+        Problem::new(
+            ProblemKind::Unavailable,
+            "This instance has not caught up with the newest checkpoint.",
+        )
+    })?;
     let headers = [(header::CONTENT_TYPE, TEXT), (header::CACHE_CONTROL, BRIEF)];
     Ok((headers, released.note.to_string()).into_response())
 }

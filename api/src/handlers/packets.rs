@@ -224,22 +224,26 @@ async fn may_read(app: &App, packet: &Packet, caller: &Actor) -> Result<bool, Pr
     if sender == reader {
         return Ok(true);
     }
+    // A request goes from a project to a TRE, results go back; nobody else reads either.
+    let ends = match packet.kind {
+        PacketKind::Request => (&sender, &reader),
+        PacketKind::Result => (&reader, &sender),
+    };
+    let (Organisation::Project(project), Organisation::Tre(tre)) = ends else {
+        return Ok(false);
+    };
     let id = packet.id.to_string();
-    let jobs = app.reader.jobs_of_packet(&id).await?;
+    let jobs = app
+        .reader
+        .jobs_of_packet(&id, &project.to_string(), tre.as_str())
+        .await?;
     Ok(jobs.iter().any(|job| {
         let has = |name: &str, value: &str| job.state.get(name).and_then(Value::as_str) == Some(value);
-        match (packet.kind, &sender, &reader) {
-            (PacketKind::Request, Organisation::Project(from), Organisation::Tre(tre)) => {
-                has("packet", &id) && has("project", &from.to_string()) && has("tre", tre.as_str())
+        match packet.kind {
+            PacketKind::Request => has("packet", &id),
+            PacketKind::Result => {
+                has("results", &id) && has("state", "released") && !job.state.contains_key("expired")
             }
-            (PacketKind::Result, Organisation::Tre(from), Organisation::Project(project)) => {
-                let is_out = has("state", "released") && !job.state.contains_key("expired");
-                is_out
-                    && has("results", &id)
-                    && has("tre", from.as_str())
-                    && has("project", &project.to_string())
-            }
-            _ => false,
         }
     }))
 }

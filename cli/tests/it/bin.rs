@@ -83,6 +83,36 @@ impl Site {
     }
 }
 
+/// A hub whose whole log goes to a file.
+pub(crate) fn serve_loudly(config: &Path, log: &Path) -> Serving {
+    let file = std::fs::File::create(log).unwrap();
+    let mut serve = daybook();
+    serve
+        .args(["serve", "--config"])
+        .arg(config)
+        .env("RUST_LOG", "trace")
+        .env("NO_COLOR", "1");
+    let child = serve
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(file)
+        .spawn()
+        .unwrap();
+    let begin = Instant::now();
+    loop {
+        let text = std::fs::read_to_string(log).unwrap();
+        if let Some((_, rest)) = text.split_once("Listening on ") {
+            let address = rest.split_whitespace().next().unwrap();
+            return Serving {
+                child,
+                url: format!("http://{address}"),
+            };
+        }
+        assert!(begin.elapsed() < START, "{text}");
+        std::thread::yield_now();
+    }
+}
+
 /// A hub in a process of its own. It is killed when this value goes.
 pub(crate) struct Serving {
     pub(crate) child: Child,

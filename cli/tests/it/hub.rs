@@ -4,14 +4,14 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::bin::{Serving, Site, stderr, stdout};
+use crate::bin::{Serving, Site, run, serve_loudly, stderr, stdout};
 
 /// Appends one `tre-invited` by the operator, and gives its index.
 fn append(site: &Site, hub: &Serving, log_key: &str, tre: &str) -> u64 {
     let operator = site.text("keys/operator.json");
     let root = daybook_core::Hash::of(tre.as_bytes());
     let data = format!(r#"{{"tre":"{tre}","root":"{root}"}}"#);
-    let signed = crate::bin::run(&[
+    let signed = run(&[
         "event",
         "sign",
         "--hub",
@@ -30,7 +30,7 @@ fn append(site: &Site, hub: &Serving, log_key: &str, tre: &str) -> u64 {
     assert!(signed.status.success(), "{}", stderr(&signed));
     let file = site.path("signed.json");
     std::fs::write(&file, &signed.stdout).unwrap();
-    let appended = crate::bin::run(&["event", "append", "--hub", &hub.url, file.to_str().unwrap()]);
+    let appended = run(&["event", "append", "--hub", &hub.url, file.to_str().unwrap()]);
     assert!(appended.status.success(), "{}", stderr(&appended));
     let text = stdout(&appended);
     text.split("index ")
@@ -82,6 +82,57 @@ fn a_hub_killed_while_it_serves_forgets_nothing() {
         let event = daybook_core::event::Event::parse(entry["event"].as_str().unwrap()).unwrap();
         assert_eq!(event.claims().data["tre"], format!("tre-{round}"));
     }
+}
+
+#[test]
+fn what_is_sealed_stands_in_no_log_whatever_is_asked_for() {
+    let site = Site::new();
+    let log_key = site.init();
+    let log = site.path("hub.log");
+    let hub = serve_loudly(&site.path("daybook.toml"), &log);
+    let operator = site.text("keys/operator.json");
+    let registrar = site.text("keys/registrar.json");
+    assert!(
+        run(&["keys", "new", "--actor", "registrar/main", "--out", &registrar])
+            .status
+            .success()
+    );
+    let shown = stdout(&run(&["keys", "show", &registrar, "--origin", "it.example/log"]));
+    let keys: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let data = serde_json::json!({ "role": "registrar", "id": "main", "keys": keys["keys"] }).to_string();
+    let signed = run(&[
+        "event",
+        "sign",
+        "--hub",
+        &hub.url,
+        "--log-key",
+        &log_key,
+        "--key",
+        &operator,
+        "--stream",
+        "federation",
+        "--type",
+        "role-granted",
+        "--data",
+        &data,
+        "--sealed",
+        r#"{"name":"canary-in-the-mine"}"#,
+    ]);
+    assert!(signed.status.success(), "{}", stderr(&signed));
+    let file = site.path("signed.json");
+    std::fs::write(&file, &signed.stdout).unwrap();
+    let appended = run(&["event", "append", "--hub", &hub.url, file.to_str().unwrap()]);
+    assert!(appended.status.success(), "{}", stderr(&appended));
+    assert!(hub.terminate());
+
+    let signed: serde_json::Value = serde_json::from_slice(&signed.stdout).unwrap();
+    let opening = signed["openings"][0].as_str().unwrap();
+    let said = std::fs::read_to_string(&log).unwrap();
+    assert!(
+        said.contains("TRACE") || said.contains("DEBUG"),
+        "the log was asked to tell everything"
+    );
+    assert!(!said.contains("canary-in-the-mine") && !said.contains(opening));
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub use self::entries::{Entry, Filter, StoredOpening};
 pub use self::streams::StreamHead;
 use crate::error::damaged;
 use crate::publish::Released;
-use crate::row::{hash, number, parsed};
+use crate::row::{hash, number, parsed, size};
 use crate::{StoreError, log, sql};
 
 /// Reads the log. Cheap to clone.
@@ -93,10 +93,23 @@ impl Reader {
                     actor: row.try_get(1)?,
                     usage: row.try_get(2)?,
                     key: public_key(row.try_get(3)?)?,
-                    index: crate::row::size(row, 4)?,
+                    index: size(row, 4)?,
                 })
             })
             .collect()
+    }
+
+    /// The size of the newest checkpoint that any instance has published; 0 before the first.
+    pub async fn published_size(&self) -> Result<u64, StoreError> {
+        let row = sql::one(
+            &self.client().await?,
+            "-- published_size
+             SELECT size
+             FROM publication",
+            &[],
+        )
+        .await?;
+        size(&row, 0)
     }
 
     /// The root that was published for a size; `None` where no checkpoint of that size was.

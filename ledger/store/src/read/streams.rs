@@ -55,8 +55,15 @@ impl Reader {
         rows.iter().map(stream_head).collect()
     }
 
-    /// The jobs to which a packet belongs, as their request or as their results; at most 1,000.
-    pub async fn jobs_of_packet(&self, packet: &str) -> Result<Vec<StreamHead>, StoreError> {
+    /// The jobs of one project at one TRE to which a packet belongs, as their request or as their results; at most 1,000.
+    ///
+    /// Anybody may name any packet in a job, so only the jobs of those who sent and may read it are looked at.
+    pub async fn jobs_of_packet(
+        &self,
+        packet: &str,
+        project: &str,
+        tre: &str,
+    ) -> Result<Vec<StreamHead>, StoreError> {
         let rows = sql::all(
             &self.client().await?,
             "-- jobs_of_packet
@@ -65,8 +72,12 @@ impl Reader {
              WHERE stream >= 'job/'
                  AND stream < 'job0'
                  AND (state ->> 'packet' = $1 OR state ->> 'results' = $1)
+                 AND state ->> 'project' = $2
+                 AND state ->> 'tre' = $3
              LIMIT 1000",
-            &[/* packet */ &packet],
+            &[
+                /* packet */ &packet, /* project */ &project, /* tre */ &tre,
+            ],
         )
         .await?;
         rows.iter().map(stream_head).collect()

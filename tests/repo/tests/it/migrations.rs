@@ -17,7 +17,7 @@ fn migrations(folder: &Path) -> Vec<(String, String)> {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut files: Vec<_> = names
-        .filter(|name| name.ends_with(".sql"))
+        .filter(|name| Path::new(name).extension().is_some_and(|ending| ending == "sql"))
         .map(|name| {
             let digest = Sha256::digest(fs::read(folder.join(&name)).unwrap());
             let hex = digest.iter().fold(String::new(), |mut text, byte| {
