@@ -98,15 +98,17 @@ pub(crate) fn serve_loudly(config: &Path, log: &Path) -> Serving {
         .stderr(file)
         .spawn()
         .unwrap();
+    let mut serving = Serving {
+        child,
+        url: String::new(),
+    };
     let begin = Instant::now();
     loop {
         let text = std::fs::read_to_string(log).unwrap();
         if let Some((_, rest)) = text.split_once("Listening on ") {
             let address = rest.split_whitespace().next().unwrap();
-            return Serving {
-                child,
-                url: format!("http://{address}"),
-            };
+            serving.url = format!("http://{address}");
+            return serving;
         }
         assert!(begin.elapsed() < START, "{text}");
         std::thread::yield_now();
