@@ -26,12 +26,12 @@ pub(crate) fn may_read(
     let is_party = parties.contains(&organisation);
     match class {
         ReaderClass::Public | ReaderClass::PublicFrom => {
-            let is_screened = class == ReaderClass::Public && matches!(caller, Actor::Tre(..));
+            let is_asked_to_approve = class == ReaderClass::Public && matches!(caller, Actor::Tre(..));
             is_party
-                || is_screened
+                || is_asked_to_approve
                 || matches!(caller, Actor::Editor | Actor::Auditor(_) | Actor::Registrar(_))
         }
-        ReaderClass::Parties => is_party || matches!(caller, Actor::Auditor(_)),
+        ReaderClass::Parties => is_party,
         ReaderClass::Auditor => matches!(caller, Actor::Auditor(_)),
         ReaderClass::IssuerOnly => false,
     }

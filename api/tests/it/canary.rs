@@ -36,7 +36,7 @@ impl Planted {
         match self.class {
             ReaderClass::IssuerOnly => false,
             ReaderClass::Auditor => own || is("auditor"),
-            ReaderClass::Parties => own || is("auditor") || is_party,
+            ReaderClass::Parties => own || is_party,
             ReaderClass::PublicFrom => {
                 own || is_party || is("auditor") || is("registrar") || is("hub/editor")
             }
