@@ -3,6 +3,8 @@
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
 
 use crate::problem::{Problem, ProblemKind};
 
@@ -12,9 +14,21 @@ use crate::problem::{Problem, ProblemKind};
 pub(crate) struct Json<T>(pub(crate) T);
 
 /// The query string.
-#[derive(FromRequestParts)]
-#[from_request(via(axum::extract::Query), rejection(Problem))]
 pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        // The database takes no U+0000 in a text. It would look like a fault of the hub.
+        if parts.uri.query().is_some_and(|query| query.contains("%00")) {
+            let detail = "A parameter holds U+0000, which nothing here is called.";
+            return Err(Problem::new(ProblemKind::MalformedRequest, detail));
+        }
+        let axum::extract::Query(query) = axum::extract::Query::from_request_parts(parts, state).await?;
+        Ok(Self(query))
+    }
+}
 
 /// The parts of the path.
 #[derive(FromRequestParts)]

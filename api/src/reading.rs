@@ -52,7 +52,10 @@ pub(crate) async fn parties(reader: &Reader, event: &Event) -> Result<Vec<Organi
             add_project(&event.claims().data, &mut parties);
         }
         Stream::Job(_) | Stream::Submission(_) => {
-            if let Some(head) = reader.stream_head(&stream.to_string()).await? {
+            // What a team says about one of a submission's jobs is for the TRE of that job, and for no other.
+            let job = event.claims().data.get("job").and_then(Value::as_str);
+            let about = job.map_or_else(|| stream.to_string(), |job| format!("job/{job}"));
+            if let Some(head) = reader.stream_head(&about).await? {
                 add_project(&head.state, &mut parties);
                 add_tres(&head.state, &mut parties);
             }

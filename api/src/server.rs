@@ -1,5 +1,7 @@
 //! Serving connections, with the time-outs that axum's own `serve` lacks, and an end that comes.
 
+mod patient;
+
 use std::time::Duration;
 
 use axum::{Extension, Router};
@@ -11,20 +13,25 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use self::patient::Patient;
+
 /// How long the server is patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
     /// With a client that sends its request's header.
     pub header: Duration,
+    /// With a client that takes nothing of its answer.
+    pub answer: Duration,
     /// With open requests, after the end was asked for.
     pub grace: Duration,
 }
 
 impl Default for Patience {
-    /// 10 seconds for a header, 20 at the end.
+    /// 10 seconds for a header, 30 for each piece of an answer, 20 at the end.
     fn default() -> Self {
         Self {
             header: Duration::from_secs(10),
+            answer: Duration::from_secs(30),
             grace: Duration::from_secs(20),
         }
     }
@@ -74,7 +81,8 @@ pub async fn serve_with(listener: TcpListener, router: Router, stop: Cancellatio
             );
         }
         let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let connection =
+            builder.serve_connection(TokioIo::new(Patient::new(stream, patience.answer)), service);
         let connection = cut.clone().run_until_cancelled_owned(graceful.watch(connection));
         tokio::spawn(async move {
             if let Some(Err(error)) = connection.await {

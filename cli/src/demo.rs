@@ -11,9 +11,11 @@ mod stage;
 mod timeline;
 mod tre;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use tokio_util::sync::CancellationToken;
 
 use self::cast::Cast;
 use self::stage::Stage;
@@ -23,13 +25,30 @@ use crate::commands::serve::wait_for_end;
 use crate::study;
 
 /// Runs the demo; then serves until told to end, or ends at once.
+///
+/// Who asks once for the end gets an orderly one, whatever the demo is doing; who asks twice gets it at once.
 pub async fn run(args: DemoArgs) -> Result<ExitCode> {
     // Looked for first: nothing is begun that cannot be finished.
     let cwltool = study::find_cwltool(args.cwltool.as_deref())?;
-    let stage = Stage::build(&args).await?;
+    let asked = CancellationToken::new();
+    let asked_twice = async {
+        wait_for_end().await?;
+        asked.cancel();
+        wait_for_end().await
+    };
+    tokio::select! {
+        // Signals are heard before the folder is made, so that none leaves it behind.
+        biased;
+        ended = asked_twice => ended.map(|()| ExitCode::FAILURE),
+        done = perform(&args, &cwltool, &asked) => done,
+    }
+}
+
+async fn perform(args: &DemoArgs, cwltool: &Path, asked: &CancellationToken) -> Result<ExitCode> {
+    let stage = Stage::build(args).await?;
     let played = tokio::select! {
-        played = play(&stage, &cwltool) => played,
-        ended = wait_for_end() => ended.map(|()| false),
+        played = play(&stage, cwltool) => played,
+        () = asked.cancelled() => Ok(false),
     };
     let holds = match played {
         Ok(holds) => holds,
@@ -40,7 +59,7 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
     };
     if holds && !args.exit {
         stage.invite();
-        wait_for_end().await?;
+        asked.cancelled().await;
     }
     stage.clear().await?;
     Ok(if holds {
@@ -50,7 +69,7 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
     })
 }
 
-async fn play(stage: &Stage, cwltool: &std::path::Path) -> Result<bool> {
+async fn play(stage: &Stage, cwltool: &Path) -> Result<bool> {
     let timeline = Timeline::default();
     timeline.chapter("A federation is founded");
     let mut cast = Cast::assemble(stage, &timeline).await?;

@@ -278,7 +278,7 @@ class Scene:
     def approves(self):
         subject, other = self.value("@subject"), self.other("subject")
         wanted = {"project": {"datasets"}, "workflow": {"egress", "sign_off"}, "member": {"project"}}[subject]
-        of = other.get("version") if other.get("state") in ("open", "registered") else None
+        of = other.get("version") if other.get("state") in ("open", "closed", "registered") else None
         if subject == "member":
             of = self.other("project").get("members", {}).get(self.value("@id"))
         return {"datasets", "egress", "project", "sign_off"} & set(self.data) == wanted and self.equal("cause", of)
@@ -349,7 +349,8 @@ CONDITIONS = {
     "egress": lambda s: s.unattended(s.data.get("reviews") == 0, "egress"),
     "extent": lambda s: (s.data["extent"] == "all") == (s.data["outputs"] == s.state.get("outputs")),
     "jobs": Scene.jobs,
-    "material-end": lambda s: s.data["material"] or s.data["until"] == s.state.get("until"),
+    "material-end": lambda s: s.data["until"] == s.state.get("until")
+    or s.data["material"] and CONDITIONS["future"](s, "until", "project-days"),
     "person": lambda s: (s.data["how"] == "person") == (role(s.event["iss"]) == "review") == ("tag" in s.data),
     "registered": Scene.registered,
     "reviewed": lambda s: len(s.data["tags"]) >= s.state.get("reviews", s.limits["reviews"])

@@ -220,7 +220,9 @@ pub(crate) async fn get_event_proof(
     Ok((headers, proof.to_string()).into_response())
 }
 
-/// The openings of one entry that the caller may read, and how many there are besides.
+/// The openings of one entry that the caller may read, and how many digests of it stay closed.
+///
+/// Decoys and erased openings count as closed: how many openings there are would tell which optional fields were said.
 pub(crate) async fn get_event_openings(
     State(app): State<App>,
     MaybeCaller(caller): MaybeCaller,
@@ -230,14 +232,14 @@ pub(crate) async fn get_event_openings(
     let event = Event::parse(&entry.event).map_err(|error| Problem::internal(&error))?;
     let parties = reading::parties(&app.reader, &event).await?;
     let openings = app.reader.openings(index).await?;
-    let total = openings.len();
+    let total = event.claims().digests().count();
     let readable: Vec<Value> = openings
         .into_iter()
         .filter(|opening| reading::may_read(opening.class, caller.as_ref(), &event, &parties))
         .map(|opening| json!({ "name": opening.name, "class": opening.class.as_str(), "opening": opening.opening }))
         .collect();
     Ok(axum::Json(
-        json!({ "index": index, "withheld": total - readable.len(), "openings": readable }),
+        json!({ "index": index, "withheld": total.saturating_sub(readable.len()), "openings": readable }),
     ))
 }
 

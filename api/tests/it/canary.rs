@@ -104,7 +104,8 @@ impl Cage {
         };
         let (operator, clerk) = (Actor::Operator, Actor::Clerk);
         let keys = [&operator, &clerk].map(|actor| both_keys(&cage.hub.world, actor));
-        let data = json!({ "clerk": keys[1], "operator": keys[0] });
+        let log_key = cage.hub.world.usual("log-opened").data["log_key"].clone();
+        let data = json!({ "clerk": keys[1], "log_key": log_key, "operator": keys[0] });
         cage.say(Draft::new(&operator, &Stream::Federation, "log-opened", data))
             .await;
         cage.usual(&["policy-adopted"]).await;

@@ -294,6 +294,9 @@ async fn what_cannot_be_read_is_told_in_words_of_the_outside() {
         "/v1/events?jti=da1e2a3c-5b0d-4d5c-9b2f-0a1b2c3d4e5f",
         "/v1/keys?from=x",
         "/v1/tres/wessex/queue?wait=x",
+        "/v1/events?stream=%00",
+        "/v1/events?jti=da1e2a3c-5b0d-4d5c-9b2f-0a1b2c3d4e5f&author=%00",
+        "/v1/keys?actor=a%00b",
         "/v1/streams/nothing/head",
         "/v1/streams/job/1/head",
     ] {

@@ -117,24 +117,27 @@ async fn rest(stream: &mut TcpStream) -> String {
 fn patient() -> Patience {
     Patience {
         header: LONG,
+        answer: LONG,
         grace: LONG,
     }
 }
 
 #[test]
 fn usual_patience_is_that_of_the_design() {
-    let Patience { header, grace } = Patience::default();
-    assert_eq!(
-        (header, grace),
-        (Duration::from_secs(10), Duration::from_secs(20))
-    );
+    let Patience {
+        header,
+        answer,
+        grace,
+    } = Patience::default();
+    let seconds = [header, answer, grace].map(|patience| patience.as_secs());
+    assert_eq!(seconds, [10, 30, 20]);
 }
 
 #[tokio::test]
 async fn a_slow_header_is_cut_and_nobody_else_is() {
     let served = Served::new(Patience {
         header: Duration::from_millis(300),
-        grace: LONG,
+        ..patient()
     })
     .await;
     let mut slow = served.connect().await;
@@ -217,8 +220,8 @@ async fn a_long_poll_is_answered_at_the_end() {
 #[tokio::test]
 async fn what_takes_longer_than_the_grace_is_cut_off() {
     let served = Served::new(Patience {
-        header: LONG,
         grace: Duration::from_millis(200),
+        ..patient()
     })
     .await;
     let member = insider(&served.hub.world);
@@ -233,4 +236,27 @@ async fn what_takes_longer_than_the_grace_is_cut_off() {
     served.until_begun(1).await;
     served.ends().await;
     assert_eq!(rest(&mut stream).await, "");
+}
+
+#[tokio::test]
+async fn who_asks_and_never_reads_is_cut_off() {
+    let served = Served::new(Patience {
+        answer: Duration::from_millis(300),
+        ..patient()
+    })
+    .await;
+    let mut deaf = served.connect().await;
+    let asks = "GET /v1/events?limit=500 HTTP/1.1\r\nHost: hub\r\n\r\n".repeat(200);
+    // Requests are taken in only as long as answers go out, so that this ends when the hub gives up, and not before.
+    let refused = async { while deaf.write_all(asks.as_bytes()).await.is_ok() {} };
+    timeout(LIMIT, refused)
+        .await
+        .expect("nobody waits for ever for a client that takes nothing");
+    let mut quick = served.connect().await;
+    quick
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(answer(&mut quick).await.ends_with("alive\n"));
+    served.ends().await;
 }

@@ -3,6 +3,7 @@
 use std::env;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use daybook_store::cluster::{Cluster, Config as ClusterConfig, ProgramSearch};
@@ -12,6 +13,9 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::config::{Config, Secrets};
+
+/// How long until a server that could not be started is tried again.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// A database that answers.
 pub struct Database {
@@ -104,9 +108,14 @@ async fn keep_alive(shared: Arc<Mutex<Option<Cluster>>>, wanted: ClusterConfig, 
             Err(error) => {
                 error!(
                     error = &error as &dyn std::error::Error,
-                    "The private PostgreSQL server cannot be started"
+                    "The private PostgreSQL server cannot be started; trying again"
                 );
-                return;
+                // What hinders it, a full disk say, may pass. Whoever ends the hub meanwhile finds nothing to stop.
+                drop(cluster);
+                tokio::select! {
+                    () = tokio::time::sleep(AGAIN) => {}
+                    () = stop.cancelled() => return,
+                }
             }
         }
     }

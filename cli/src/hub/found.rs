@@ -1,11 +1,11 @@
 //! Founding a log: keys, database, and the two events with which every log begins.
 
 use anyhow::{Context as _, Result};
-use daybook_core::Hash;
 use daybook_core::event::{Claims, Event};
 use daybook_core::id::{Actor, Stream};
 use daybook_core::note::VerifierKey;
 use daybook_core::sealed::{Opening, digest_list};
+use daybook_core::{Hash, base64url};
 use daybook_rules::Table;
 use daybook_store::append::Candidate;
 use daybook_store::{Identity, Store};
@@ -47,7 +47,7 @@ async fn found_on(config: &Config, secrets: &Secrets, name: &str, database: &Dat
     daybook_store::initialise(&client, &identity).await?;
     drop(client);
     let store = open_store(config, database, signer, false).await?;
-    let appended = open_log(config, name, &store).await;
+    let appended = open_log(config, name, &log_key, &store).await;
     store.close().await;
     appended?;
     Ok(Founding {
@@ -70,7 +70,7 @@ fn make_keys(config: &Config, secrets: &Secrets) -> Result<()> {
     Ok(())
 }
 
-async fn open_log(config: &Config, name: &str, store: &Store) -> Result<()> {
+async fn open_log(config: &Config, name: &str, log_key: &VerifierKey, store: &Store) -> Result<()> {
     let operator = Keys::read(&config.key_dir.join(OPERATOR_FILE))?;
     let clerk = Keys::read(&config.key_dir.join(CLERK_FILE))?;
     let head = store.reader.stream_head(&Stream::Federation.to_string()).await?;
@@ -85,6 +85,7 @@ async fn open_log(config: &Config, name: &str, store: &Store) -> Result<()> {
         let data = json!({
             "_sd": digest_list(std::slice::from_ref(&opening), &decoys?),
             "clerk": clerk.registration(&config.origin),
+            "log_key": base64url::encode(log_key.public_key()),
             "operator": operator.registration(&config.origin),
         });
         let leaf = append(

@@ -1,7 +1,8 @@
 //! The demo as a new user runs it, and its log before a judge who shares no code with ours.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use daybook_core::event::Event;
 
@@ -20,6 +21,30 @@ fn python() -> PathBuf {
         python.display()
     );
     python
+}
+
+#[test]
+fn a_demo_that_is_ended_while_it_begins_leaves_nothing_behind() {
+    let folder = tempfile::Builder::new().prefix("daybook-it-").tempdir().unwrap();
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+    }
+    let mut demo = daybook()
+        .args(["demo", "--listen", "127.0.0.1:0"])
+        .env("TMPDIR", folder.path())
+        .current_dir(repository())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.contains(folder.path().to_str().unwrap()), "{first}");
+    let pid = rustix::process::Pid::from_child(&demo);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(demo.wait().unwrap().code(), Some(1), "it ends by itself");
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]

@@ -180,6 +180,47 @@ fn the_database_server_is_started_again_when_it_dies() {
     let site = Site::new();
     let log_key = site.init();
     let hub = site.serve();
+    kill_server(&site);
+    let index = append_patiently(&site, &hub, &log_key);
+    assert!(index >= 2);
+}
+
+#[test]
+fn a_database_server_that_cannot_be_started_is_tried_again_until_it_can() {
+    let site = Site::new();
+    let log_key = site.init();
+    let log = site.path("hub.log");
+    let hub = serve_loudly(&site.path("daybook.toml"), &log);
+    let (settings, away) = (site.path("data/pg/postgresql.conf"), site.path("away.conf"));
+    std::fs::rename(&settings, &away).unwrap();
+    kill_server(&site);
+    let begin = Instant::now();
+    while !std::fs::read_to_string(&log)
+        .unwrap()
+        .contains("cannot be started")
+    {
+        assert!(begin.elapsed() < Duration::from_mins(1), "nobody says so");
+        std::thread::yield_now();
+    }
+    std::fs::rename(&away, &settings).unwrap();
+    let index = append_patiently(&site, &hub, &log_key);
+    assert!(index >= 2);
+}
+
+#[test]
+fn a_hub_beside_another_on_one_folder_goes_on_when_that_ends() {
+    let site = Site::new();
+    let log_key = site.init();
+    let owner = site.serve();
+    let guest = site.serve();
+    append(&site, &owner, &log_key, "mercia");
+    assert!(owner.terminate());
+    assert!(append_patiently(&site, &guest, &log_key) > 2);
+    assert!(guest.terminate());
+}
+
+/// Ends the database server of a hub by force.
+fn kill_server(site: &Site) {
     let pid = std::fs::read_to_string(site.path("data/pg/postmaster.pid")).unwrap();
     let pid = pid
         .lines()
@@ -190,8 +231,6 @@ fn the_database_server_is_started_again_when_it_dies() {
         .and_then(rustix::process::Pid::from_raw)
         .unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    let index = append_patiently(&site, &hub, &log_key);
-    assert!(index >= 2);
 }
 
 /// Tries until the hub is ready again, as a person would.

@@ -41,6 +41,8 @@ use server::Server;
 const PORT: u16 = 5432;
 /// The bounded pause between two questions whether the server answers yet.
 const POLL: Duration = Duration::from_millis(20);
+/// The pause between two questions whether an adopted server still answers.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long a fast shutdown may take, its checkpoint included.
 const STOP: Duration = Duration::from_mins(1);
 
@@ -236,11 +238,16 @@ impl Cluster {
         &self.log
     }
 
-    /// Waits until the server has ended, for whatever reason; for ever when it was adopted.
+    /// Waits until the server has ended, for whatever reason; when it was adopted, until it answers no more.
     pub async fn ended(&self) {
         match &self.server {
             Some(server) => _ = server.ended().await,
-            None => std::future::pending().await,
+            // It is not this process's child, so that nothing but asking tells.
+            None => {
+                while self.endpoint.answers().await {
+                    tokio::time::sleep(LOOK).await;
+                }
+            }
         }
     }
 

@@ -1,10 +1,11 @@
 //! The usual event of each type: what its author would say in a world that goes well.
 
 use daybook_core::id::{Actor, Stream, TreRole};
+use daybook_core::key::SecretKey;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{Cast, Draft, World, digest, id};
+use crate::{Cast, Draft, World, bytes, digest, id};
 
 impl World {
     /// Drafts the usual event of a type, as far as the log allows: about the world's own project, workflow and things of
@@ -29,9 +30,13 @@ impl World {
             .key(&Cast::tre("cornwall", TreRole::Root))
             .public()
             .thumbprint();
+        let log_key = SecretKey::from_seed(&bytes("log key"));
         let data = match kind {
             "log-opened" => {
-                json!({ "clerk": self.keys_of(&Actor::Clerk), "operator": self.keys_of(&Actor::Operator) })
+                json!({
+                    "clerk": self.keys_of(&Actor::Clerk), "log_key": log_key.public().to_x(),
+                    "operator": self.keys_of(&Actor::Operator),
+                })
             }
             "policy-adopted" => json!({ "rules": 1, "table": self.table.to_value() }),
             "tre-invited" => json!({ "root": root.to_base64url(), "tre": "cornwall" }),

@@ -63,6 +63,15 @@ impl OwnerLock {
     }
 }
 
+impl Drop for OwnerLock {
+    /// Closing the file is not enough: a process that was just forked for something else holds a copy of it until it
+    /// begins its own program, and the lock with it.
+    fn drop(&mut self) {
+        // Without this the lock goes a moment later; there is nobody to tell.
+        drop(self.file.unlock());
+    }
+}
+
 /// The process id that stands in the lock file.
 pub(super) fn owner_of(data_dir: &Path) -> Option<u32> {
     std::fs::read_to_string(data_dir.join(NAME))
@@ -75,6 +84,17 @@ pub(super) fn owner_of(data_dir: &Path) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_that_was_given_up_is_free_although_a_copy_of_its_file_is_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = OwnerLock::try_take(folder.path()).unwrap().unwrap();
+        // What a forked process holds until it begins its own program.
+        let copy = first.file.try_clone().unwrap();
+        drop(first);
+        assert!(OwnerLock::try_take(folder.path()).unwrap().is_some());
+        drop(copy);
+    }
 
     #[test]
     fn one_holder_and_a_trace_of_one_that_was_killed() {

@@ -322,6 +322,27 @@ async fn server_started_by_hand_is_adopted_and_left_running() {
 }
 
 #[tokio::test]
+async fn end_of_an_adopted_server_is_noticed_and_the_guest_may_start_it_again() {
+    let folder = folder();
+    let owner = Cluster::start(config(folder.path())).await.unwrap();
+    query(&owner.pg_config(), "CREATE TABLE t AS SELECT 7 AS n").await;
+    let guest = Cluster::start(config(folder.path())).await.unwrap();
+    assert!(guest.is_adopted());
+    let too_early = tokio::time::timeout(Duration::from_millis(100), guest.ended()).await;
+    assert!(too_early.is_err(), "it still runs");
+    owner.stop().await.unwrap();
+    tokio::time::timeout(Duration::from_mins(1), guest.ended())
+        .await
+        .expect("the guest notices");
+    let door = guest.pg_config();
+    drop(guest);
+    let again = Cluster::start(config(folder.path())).await.unwrap();
+    assert!(!again.is_adopted());
+    assert_eq!(query(&door, "SELECT n FROM t").await, "7");
+    again.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn server_that_a_killed_owner_left_is_ended_and_not_adopted() {
     let folder = folder();
     Cluster::start(config(folder.path()))

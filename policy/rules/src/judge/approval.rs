@@ -103,16 +103,17 @@ pub(super) fn approves(scene: &Scene<'_>) -> Result<(), Refusal> {
             }
         })?;
     }
-    let version = |alias: &str, state: &str| {
-        let found: Option<&State> = scene.other(alias);
+    let version = |states: &[&str]| {
+        let found: Option<&State> = scene.other("subject");
         found
-            .filter(|found| word(found) == state)?
+            .filter(|found| states.contains(&word(found)))?
             .get("version")
             .cloned()
     };
     let stands = match subject {
-        Subject::Project => version("subject", "open"),
-        Subject::Workflow => version("subject", "registered"),
+        // A closed project runs nothing, and what ran before may wait for its release longer than the approval stands.
+        Subject::Project => version(&["open", "closed"]),
+        Subject::Workflow => version(&["registered"]),
         Subject::Member => scene
             .other("project")
             .and_then(|project| project.get("members")?.get(id.to_string()))

@@ -146,6 +146,7 @@ impl Condition {
         match self {
             Self::Most(_, limit) | Self::Future(_, limit) => Some(limit),
             Self::Named(Named::Reviewed) => Some("reviews"),
+            Self::Named(Named::MaterialEnd) => Some("project-days"),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::condition::must;
+use super::condition::{Condition, must};
 use super::{Scene, approval};
 use crate::refusal::Refusal;
 
@@ -62,7 +62,7 @@ pub(super) const NAMED: [Entry; 14] = [
         Named::Approves,
         &["subject", "project"],
         &["cause", "datasets", "egress", "project", "sign_off"],
-        "`cause` is the exact event that stands for the subject: a project (then with `datasets`), a workflow (with `egress` and `sign_off`) or a membership (with `project`), and nothing else of these four is there",
+        "`cause` is the exact event that stands for the subject: a project, closed or not (then with `datasets`), a workflow that is not withdrawn (with `egress` and `sign_off`) or a membership (with `project`), and nothing else of these four is there",
     ),
     (
         "began",
@@ -97,7 +97,7 @@ pub(super) const NAMED: [Entry; 14] = [
         Named::MaterialEnd,
         &[],
         &["material", "until"],
-        "another `until` is a material change",
+        "another `until` than before is a material change and lies ahead of `iat`, by at most the limit `project-days`",
     ),
     (
         "person",
@@ -170,10 +170,14 @@ impl Named {
             Self::Jobs => jobs(scene),
             Self::MaterialEnd => {
                 let is_material = scene.field("material") == Some(&Value::Bool(true));
-                must(
-                    is_material || scene.field("until") == scene.state.get("until"),
-                    || Refusal::MaterialEnd,
-                )
+                let is_same = scene.field("until") == scene.state.get("until");
+                must(is_material || is_same, || Refusal::MaterialEnd)?;
+                // What a project says can be put right after its end, so the end it has may lie behind.
+                if is_same {
+                    Ok(())
+                } else {
+                    Condition::Future("until".to_owned(), "project-days".to_owned()).check(scene)
+                }
             }
             Self::Person => {
                 let by_person = scene.field("how").and_then(Value::as_str) == Some("person");

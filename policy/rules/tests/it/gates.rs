@@ -185,6 +185,58 @@ fn only_what_was_cleared_moves_and_leaves() {
     assert_eq!(code(&mut world, &draft), "not-yet");
 }
 
+#[test]
+fn what_a_project_says_can_be_put_right_after_its_end() {
+    let mut world = World::with_job("staged");
+    let until = world.state_of(&format!("project/{}", world.cast.project))["until"].clone();
+    world.steps(&["project-closed"]);
+    world.advance_days(1_100);
+    let corrected = world.usual("project-amended").with("until", until);
+    for material in [true, false] {
+        let draft = corrected.clone().with("material", material.into());
+        assert_eq!(code(&mut world, &draft), "allowed", "material: {material}");
+    }
+    for (days, expected) in [(0, "not-ahead"), (3_653, "allowed"), (3_654, "not-ahead")] {
+        let until = world.now + days * 86_400;
+        let draft = world.usual("project-amended").with("until", until.into());
+        assert_eq!(code(&mut world, &draft), expected, "{days} days");
+    }
+    // It stays closed, and what ran before can still be approved for its release.
+    world.say(&corrected);
+    assert_eq!(
+        world.state_of(&format!("project/{}", world.cast.project))["state"],
+        "closed"
+    );
+    let draft = world.usual("job-released");
+    assert_eq!(code(&mut world, &draft), "approval-lapsed");
+    for subject in ["project", "workflow", "member"] {
+        let again = world.approval("wessex", subject);
+        world.say(&again);
+    }
+    assert_eq!(code(&mut world, &draft), "allowed");
+}
+
+#[test]
+fn a_job_refused_before_it_was_checked_is_checked_when_it_is_open_again() {
+    let mut world = World::with_job("submitted");
+    world.steps(&["job-collected", "job-refused", "decision-overturned"]);
+    let draft = world.usual("job-signed-off");
+    assert_eq!(code(&mut world, &draft), "wrong-state");
+    world.steps(&["job-checked", "job-signed-off"]);
+}
+
+#[test]
+fn a_recall_can_be_widened() {
+    let mut world = World::with_job("released");
+    let part = world.usual("release-recalled").with("extent", "part".into());
+    world.say(&part);
+    world.steps(&["release-recalled"]);
+    let other = world
+        .usual("release-recalled")
+        .with("cause", digest("another").into());
+    assert_eq!(code(&mut world, &other), "not-equal");
+}
+
 fn approved_by(tags: &[&str]) -> Value {
     tags.iter().map(|tag| digest(tag)).collect()
 }

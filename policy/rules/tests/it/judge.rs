@@ -326,6 +326,21 @@ fn hindered() -> Vec<(World, Vec<Draft>)> {
             ]
         }),
         {
+            let mut world = World::with_job("staged");
+            world.steps(&["project-closed"]);
+            world.advance_days(1_100);
+            let until = world.state_of(&format!("project/{}", world.cast.project))["until"].clone();
+            let amended = world.usual("project-amended");
+            let mut drafts = vec![world.approval("wessex", "project"), world.usual("job-released")];
+            for until in [until, world.now.into(), (world.now + 4_000 * 86_400).into()] {
+                for material in [true, false] {
+                    let draft = amended.clone().with("until", until.clone());
+                    drafts.push(draft.with("material", material.into()));
+                }
+            }
+            (world, drafts)
+        },
+        {
             let mut world = World::founded();
             world.steps(&["time-marked"]);
             world.now -= 3_600;

@@ -11,7 +11,7 @@ use rstest::rstest;
 #[case(Ending::Refused, "refused")]
 #[case(Ending::Cancelled, "cancelled")]
 #[case(Ending::Abandoned, "abandoned")]
-#[case(Ending::Reopened, "checked")]
+#[case(Ending::Reopened, "collected")]
 fn a_job_runs_its_course(#[case] ending: Ending, #[case] state: &str) {
     let mut world = World::founded();
     let job = world.run_job("wessex", ending);
