@@ -5,7 +5,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use daybook_core::access::Presented;
 use daybook_core::constitution;
-use daybook_core::id::Actor;
+use daybook_core::id::{Actor, Stream};
 use daybook_core::key::KeyUse;
 
 use crate::app::{App, now};
@@ -58,6 +58,11 @@ async fn authenticate(parts: &mut Parts, app: &App) -> Result<Option<Actor>, Pro
     );
     let key =
         key.ok_or_else(|| refused("The key is not registered for access by that actor, or not any more."))?;
+    if let Actor::Tre(tre, _) = actor
+        && is_suspended(app, tre.as_str()).await?
+    {
+        return Err(refused("The TRE is suspended."));
+    }
     let path = parts
         .extensions
         .get::<OriginalUri>()
@@ -66,6 +71,13 @@ async fn authenticate(parts: &mut Parts, app: &App) -> Result<Option<Actor>, Pro
         .verify(&key, &app.origin, parts.method.as_str(), path, now())
         .map_err(|error| Problem::because(ProblemKind::NotAuthenticated, &error))?;
     Ok(Some(actor.clone()))
+}
+
+/// A TRE that the federation has suspended still signs what it must, such as that a job has stopped. It fetches nothing.
+async fn is_suspended(app: &App, tre: &str) -> Result<bool, Problem> {
+    let federation = app.reader.stream_head(&Stream::Federation.to_string()).await?;
+    let suspended = federation.as_ref().and_then(|head| head.state.get("suspended"));
+    Ok(suspended.is_some_and(|suspended| suspended.get(tre).is_some()))
 }
 
 fn refused(detail: &str) -> Problem {

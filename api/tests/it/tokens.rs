@@ -260,6 +260,23 @@ async fn a_revoked_key_and_a_removed_member_are_out_at_once() {
 }
 
 #[tokio::test]
+async fn a_suspended_tre_is_out_until_it_is_reinstated() {
+    let mut hub = Hub::new().await;
+    let relay = relay("wessex");
+    assert_eq!(hub.get_as(&relay, PATH).await.status, StatusCode::OK);
+    let suspended = hub.world.usual("tre-suspended").with("tre", "wessex".into());
+    hub.say(&suspended).await;
+    assert_eq!(hub.get_as(&relay, PATH).await.slug(), "not-authenticated");
+    assert_eq!(
+        hub.get_as(&crate::hub::relay("mercia"), PATH).await.status,
+        StatusCode::OK
+    );
+    let reinstated = hub.world.usual("tre-reinstated").with("tre", "wessex".into());
+    hub.say(&reinstated).await;
+    assert_eq!(hub.get_as(&relay, PATH).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn an_access_key_registers_once_and_for_one_actor() {
     let mut hub = Hub::new().await;
     let keys = json!([crate::hub::key_entry(
