@@ -36,10 +36,10 @@ async fn many_callers_share_few_transactions_and_each_receipt_is_true() {
     check_receipts(&leaves, &receipts);
     assert!(receipts.iter().all(|receipt| !receipt.is_repeat));
     let transactions = transactions(&owner, founded).await.len();
-    assert!(
-        (3..=40).contains(&transactions),
-        "{transactions}, of {MAX_BATCH} events at most"
-    );
+    // How many there are depends on who is faster, callers or commits. One for each event it never is; the tests that
+    // hold the lock of the head show the exact batches.
+    assert!(transactions >= all.len().div_ceil(MAX_BATCH), "{transactions}");
+    assert!(transactions < all.len() / 2, "{transactions}");
 }
 
 #[tokio::test]
