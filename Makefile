@@ -11,10 +11,14 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 FUZZ_SECONDS ?= 600
 FUZZ_RUNS ?= 10000000
 
-.PHONY: help setup demo test fuzz generate deny clean
+# The benchmark; its page goes to standard output. The numbers of entries follow.
+BENCH = cargo run --release --locked -q -p daybook-bench -- run --date "$$(date -u +%F)" \
+  --commit "$$(git rev-parse --short HEAD 2>/dev/null || echo unknown)" --entries
+
+.PHONY: help setup demo test fuzz bench bench-large generate deny clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## install what is missing (Debian packages, a Python environment in .venv)
 	@scripts/setup.sh
@@ -39,6 +43,12 @@ fuzz: ## fuzz every parser, at most FUZZ_SECONDS (600) and FUZZ_RUNS each; needs
 	    "tests/fuzz/libfuzzer/corpus/$$target" "tests/fuzz/corpus/$$target" -- \
 	    -max_total_time=$(FUZZ_SECONDS) -runs=$(FUZZ_RUNS); \
 	done
+
+bench: ## how fast a hub is, at ten thousand and a million entries; some ten minutes, and the whole machine
+	@$(BENCH) 10000,1000000
+
+bench-large: ## the same at ten million entries too; an hour, and 40 GB of disk
+	@$(BENCH) 10000,1000000,10000000
 
 generate: ## write the generated documents anew; a test compares them with the code
 	DAYBOOK_GENERATE=1 cargo test -p daybook-repo-tests -p daybook-core -p daybook-rules -p daybook-api

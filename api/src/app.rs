@@ -3,15 +3,23 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use daybook_core::id::Actor;
 use daybook_store::Store;
 use daybook_store::append::Appender;
-use daybook_store::health::Health;
 use daybook_store::log::TreeHead;
-use daybook_store::packets::Packets;
 use daybook_store::publish::Published;
 use daybook_store::read::Reader;
-use object_store::ObjectStore;
+use daybook_views::Views;
 use tokio::sync::watch;
+
+use crate::front::Times;
+use crate::handlers::packets::{PacketLimits, PacketMeter, PacketParts, PacketStore, Sweeper};
+
+use crate::handlers::events::Room;
+use crate::handlers::follow::{Follow, Following};
+use crate::limits::{Limits, Pacer};
+use crate::metrics::Metrics;
+use crate::ready::{Disk, Readiness, Trail, Trailing};
 
 /// The hub's parts, as handlers see them. Cheap to clone.
 #[derive(Clone)]
@@ -20,37 +28,119 @@ pub struct App {
     pub(crate) log_key: Arc<str>,
     pub(crate) appender: Appender,
     pub(crate) reader: Reader,
-    pub(crate) packets: Packets,
-    pub(crate) packet_store: Arc<dyn ObjectStore>,
-    pub(crate) max_packet: u64,
+    pub(crate) packets: PacketParts,
     pub(crate) published: Published,
-    pub(crate) health: Health,
     pub(crate) head: watch::Receiver<TreeHead>,
+    pub(crate) bodies: Room,
+    pub(crate) follow: Follow,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) pacer: Arc<Pacer>,
+    pub(crate) times: Times,
+    pub(crate) readiness: Readiness,
+    pub(crate) views: Option<Views>,
 }
 
 impl App {
     /// Joins an open log and a place for packets.
     ///
-    /// `log_key` is the verifier key of the checkpoints; `max_packet` the bytes of a packet at most.
+    /// `log_key` is the verifier key of the checkpoints.
     pub fn new(
         origin: &str,
         log_key: &str,
         store: &Store,
-        packet_store: Arc<dyn ObjectStore>,
-        max_packet: u64,
+        packet_store: PacketStore,
+        packet_limits: PacketLimits,
     ) -> Self {
+        let packets = PacketParts::new(store.packets.clone(), packet_store, packet_limits);
         Self {
             origin: origin.into(),
             log_key: log_key.into(),
             appender: store.appender.clone(),
             reader: store.reader.clone(),
-            packets: store.packets.clone(),
-            packet_store,
-            max_packet,
+            metrics: Arc::new(Metrics::new(store.monitor.clone(), packets.meter())),
+            packets,
             published: store.published.clone(),
-            health: store.health.clone(),
             head: store.head.clone(),
+            bodies: Room::default(),
+            follow: Follow::new(store, Following::default()),
+            pacer: Arc::new(Pacer::new(Limits::default())),
+            times: Times::default(),
+            readiness: Readiness::new(store.monitor.clone()),
+            views: None,
         }
+    }
+
+    /// The same with other limits, to which authors are kept as well.
+    #[must_use]
+    pub fn limited(mut self, store: &Store, limits: Limits) -> Self {
+        self.pacer = Arc::new(Pacer::new(limits));
+        let (pacer, metrics) = (self.pacer.clone(), self.metrics.clone());
+        let pace = move |actor: &Actor| pacer.act_of(actor).inspect_err(|_| metrics.limited("actor"));
+        store.gate.set(Box::new(pace));
+        self
+    }
+
+    /// The same with other times.
+    #[must_use]
+    pub fn timed(mut self, times: Times) -> Self {
+        self.times = times;
+        self
+    }
+
+    /// Looks after disks too, in what is measured and for whether the hub is ready.
+    #[must_use]
+    pub fn on_disks(mut self, disks: Vec<Disk>) -> Self {
+        self.metrics.watch_disks(disks.clone());
+        self.readiness.disks = disks.into();
+        self
+    }
+
+    /// Looks after views too, in what is measured and for whether the hub is ready.
+    #[must_use]
+    pub fn with_trail(mut self, trail: Trail) -> Self {
+        self.metrics.watch_views(trail.clone());
+        self.readiness.trail = Some(trail);
+        self
+    }
+
+    /// Lists what views hold, and looks after them.
+    #[must_use]
+    pub fn with_views(mut self, views: Views) -> Self {
+        let progress = views.progress().clone();
+        self.views = Some(views);
+        self.with_trail(Arc::new(move || {
+            let stopped = progress.stopped();
+            let trailing = |(name, size): (&'static str, u64)| Trailing {
+                name: name.to_owned(),
+                size,
+                has_stopped: stopped.contains_key(name),
+            };
+            progress.sizes().into_iter().map(trailing).collect()
+        }))
+    }
+
+    /// Everything that is counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// The same with other limits of following.
+    #[must_use]
+    pub fn following(mut self, store: &Store, limits: Following) -> Self {
+        self.follow = Follow::new(store, limits);
+        self
+    }
+}
+
+impl App {
+    /// What removes packets that nobody needs. Any number of hubs may run one.
+    pub fn packet_sweeper(&self) -> Sweeper {
+        self.packets.sweeper()
+    }
+
+    /// What is counted about packets.
+    pub fn packet_meter(&self) -> &PacketMeter {
+        self.packets.meter()
     }
 }
 

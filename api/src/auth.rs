@@ -70,6 +70,10 @@ async fn authenticate(parts: &mut Parts, app: &App) -> Result<Option<Actor>, Pro
     let actor = presented
         .verify(&key, &app.origin, parts.method.as_str(), path, now())
         .map_err(|error| Problem::because(ProblemKind::NotAuthenticated, &error))?;
+    if let Err(wait) = app.pacer.act_of(actor) {
+        app.metrics.limited("actor");
+        return Err(Problem::too_fast("This actor asks more often than it may.", wait));
+    }
     Ok(Some(actor.clone()))
 }
 

@@ -1,8 +1,30 @@
-//! `docs/PROBLEMS.md`, generated.
+//! `docs/PROBLEMS.md`, and what `docs/openapi.json` is made of.
 
 use std::fmt::Write as _;
 
+pub use crate::openapi::{Operation, document as openapi_document, operations, text as openapi};
 use crate::problem::ProblemKind;
+
+/// The table of routes in `docs/API.md`.
+pub fn routes() -> String {
+    let mut text = String::from("| route | token | what |\n|---|---|---|\n");
+    for operation in operations() {
+        let token = match operation.needs_token() {
+            Some(false) => "",
+            Some(true) => "yes",
+            None => "may have",
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "| `{} {}` | {token} | {} |",
+            operation.method().to_uppercase(),
+            operation.path(),
+            operation.summary()
+        );
+    }
+    text
+}
 
 /// The text of `docs/PROBLEMS.md`.
 pub fn problems() -> String {
@@ -16,10 +38,11 @@ pub fn problems() -> String {
         // Writing to a string cannot fail.
         let _ = write!(
             text,
-            "\n## {}\n\n{} ({})\n\n{}\n",
+            "\n## {}\n\n{} ({}). {}\n\n{}\n",
             kind.slug(),
             kind.title(),
             kind.status().as_u16(),
+            kind.text().meaning,
             kind.remedy()
         );
     }

@@ -1,17 +1,11 @@
 //! Extractors that answer with problem documents. The bare ones of axum answer with plain text.
 
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts};
-use axum::http::StatusCode;
+use axum::extract::FromRequestParts;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::problem::{Problem, ProblemKind};
-
-/// A JSON body.
-#[derive(FromRequest)]
-#[from_request(via(axum::Json), rejection(Problem))]
-pub(crate) struct Json<T>(pub(crate) T);
 
 /// The query string.
 pub(crate) struct Query<T>(pub(crate) T);
@@ -34,16 +28,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 #[derive(FromRequestParts)]
 #[from_request(via(axum::extract::Path), rejection(Problem))]
 pub(crate) struct Path<T>(pub(crate) T);
-
-impl From<JsonRejection> for Problem {
-    fn from(rejection: JsonRejection) -> Self {
-        let kind = match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => ProblemKind::TooLarge,
-            _ => ProblemKind::MalformedRequest,
-        };
-        Self::new(kind, rejection.body_text())
-    }
-}
 
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {

@@ -14,15 +14,30 @@
 
 mod app;
 mod auth;
+mod conditional;
+mod cursor;
 pub mod document;
+mod entry;
 mod extract;
+mod front;
 mod handlers;
+mod limits;
+mod metrics;
+mod openapi;
+mod params;
 mod problem;
 mod reading;
+mod ready;
 mod router;
 mod server;
 
 pub use app::App;
+pub use front::Times;
+pub use handlers::follow::Following;
+pub use limits::{Limits, Network, NetworkError, Rate};
+pub use metrics::{Metrics, metrics_router};
+pub use handlers::packets::{PacketLimits, PacketMeter, PacketStore, SweepError, Sweeper, Swept};
 pub use problem::{Problem, ProblemKind};
+pub use ready::{Disk, Trail, Trailing};
 pub use router::router;
-pub use server::{Patience, serve, serve_with};
+pub use server::{Doors, Patience, SOON, Service, Tls, TlsError, serve, serve_as, serve_over, serve_with};

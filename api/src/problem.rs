@@ -1,14 +1,19 @@
 //! Problem documents (RFC 9457): a closed set of types, each with a page of its own in `docs/PROBLEMS.md`.
 
-use axum::Json;
+use std::time::Duration;
+
+use axum::{Extension, Json};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use daybook_core::constitution::Breach;
 use daybook_rules::Refusal;
 use daybook_store::StoreError;
 use daybook_store::append::AppendError;
+use daybook_store::calm::Calm;
 use serde_json::{Map, Value, json};
 use tracing::error;
+
+use crate::front::RequestId;
 
 macro_rules! problems {
     ($($name:ident $slug:literal $status:ident $title:literal $remedy:literal;)*) => {
@@ -23,6 +28,9 @@ macro_rules! problems {
 
             /// The last part of the problem's `type`.
             pub fn slug(self) -> &'static str { match self { $(Self::$name => $slug),* } }
+
+            /// The problem's `type`: the path of its page.
+            pub fn type_uri(self) -> String { format!("/problems/{}", self.slug()) }
 
             /// The HTTP status.
             pub fn status(self) -> StatusCode { match self { $(Self::$name => StatusCode::$status),* } }
@@ -65,8 +73,16 @@ problems! {
         "`seq` and `prev` in this document are those of the next event. Sign it again with them and a new `jti`, if what it says is still so.";
     Conflict "conflict" CONFLICT "Other bytes are known under that id"
         "A `jti` is used once by each author; a packet's id once. Make a fresh random one.";
+    TooSlow "too-slow" REQUEST_TIMEOUT "The body came too slowly"
+        "Send it again over a better connection; the detail has the times.";
+    UriTooLong "uri-too-long" URI_TOO_LONG "Path and query are longer than what is taken"
+        "The detail names the limit.";
     TooLarge "too-large" PAYLOAD_TOO_LARGE "The request is larger than what is taken"
         "The detail names the limit.";
+    NoSuchRange "no-such-range" RANGE_NOT_SATISFIABLE "The packet has none of the bytes that are asked for"
+        "`Content-Range` says how many it has.";
+    OverQuota "over-quota" TOO_MANY_REQUESTS "The actor has as much stored as one may have"
+        "Name the packets in a job, or wait until they are removed. The detail has the numbers.";
     LengthRequired "length-required" LENGTH_REQUIRED "The length must be stated"
         "Send `Content-Length`.";
     OtherLog "other-log" UNPROCESSABLE_ENTITY "The event is for another log"
@@ -77,8 +93,14 @@ problems! {
         "Fetch the checkpoint again and verify it against the one before. If they disagree, keep both: they prove that somebody forged or forked.";
     Refused "refused" UNPROCESSABLE_ENTITY "The rules do not allow the event now"
         "`code` and the detail say which rule. Nothing was appended.";
+    NoWitnesses "no-witnesses" UNPROCESSABLE_ENTITY "This log has no witnesses to wait for"
+        "Wait for `published` instead, or for nothing.";
+    TooFarBack "too-far-back" UNPROCESSABLE_ENTITY "The stream cannot begin so far back"
+        "Read the pages of `GET /v1/events` to the end, then follow after the last index of them.";
     DigestMismatch "digest-mismatch" UNPROCESSABLE_ENTITY "The bytes do not have the stated digest"
         "Send the packet again; state the SHA-256 of its bytes.";
+    RateLimited "rate-limited" TOO_MANY_REQUESTS "Too many requests in too short a time"
+        "Wait as long as `Retry-After` says, then go on more slowly. Many who share one address share its limit: ask the operator to raise it.";
     Busy "busy" SERVICE_UNAVAILABLE "As much waits as is taken"
         "Send the same bytes again after the time in `Retry-After`.";
     OutcomeUnknown "outcome-unknown" SERVICE_UNAVAILABLE "It is not known yet whether the event was appended"
@@ -87,8 +109,14 @@ problems! {
         "A person must look at the hub. Keep the event and send it again later.";
     Unavailable "unavailable" SERVICE_UNAVAILABLE "The database does not answer"
         "Try again after the time in `Retry-After`.";
+    ViewBehind "view-behind" SERVICE_UNAVAILABLE "The list has not followed the log so far yet"
+        "`as_of` is how far it has come. Ask again after the time in `Retry-After`, or without `at_least`.";
+    NotReady "not-ready" SERVICE_UNAVAILABLE "The hub is not ready"
+        "`checks` says what holds and what does not. It is for whoever runs the hub; each request is still answered as well as can be.";
+    PacketsUnavailable "packets-unavailable" SERVICE_UNAVAILABLE "What keeps the packets does not answer as it must"
+        "Send the same request again after the time in `Retry-After`.";
     Internal "internal" INTERNAL_SERVER_ERROR "Something is wrong in the hub"
-        "It is logged. Tell the operator the time of the request.";
+        "It is logged. Tell the operator `request_id`.";
 }
 
 /// One occurrence of a problem.
@@ -97,6 +125,8 @@ pub struct Problem {
     kind: ProblemKind,
     detail: String,
     more: Map<String, Value>,
+    /// Seconds until it is worth another try, where that is known.
+    wait: Option<u64>,
 }
 
 impl Problem {
@@ -106,6 +136,7 @@ impl Problem {
             kind,
             detail: detail.into(),
             more: Map::new(),
+            wait: None,
         }
     }
 
@@ -118,12 +149,21 @@ impl Problem {
         )
     }
 
+    /// Somebody goes faster than the limits allow.
+    pub(crate) fn too_fast(detail: &str, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self {
+            wait: Some(seconds.max(1)),
+            ..Self::new(ProblemKind::RateLimited, detail)
+        }
+    }
+
     /// A problem whose detail is an error with all its sources.
     pub(crate) fn because(kind: ProblemKind, error: &(dyn std::error::Error + 'static)) -> Self {
         Self::new(kind, chain(error))
     }
 
-    fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.more.insert(name.to_owned(), value.into());
         self
     }
@@ -138,7 +178,7 @@ impl Problem {
         let mut document = self.more.clone();
         document.insert(
             "type".to_owned(),
-            format!("/problems/{}", self.kind.slug()).into(),
+            self.kind.type_uri().into(),
         );
         document.insert("title".to_owned(), self.kind.title().into());
         document.insert("status".to_owned(), self.kind.status().as_u16().into());
@@ -150,7 +190,12 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.kind.status();
-        let mut response = (status, Json(self.to_json())).into_response();
+        let mut document = self.to_json();
+        if let Some(id) = RequestId::current() {
+            document["request_id"] = (*id.0).into();
+        }
+        let mut response = (status, Json(document)).into_response();
+        response.extensions_mut().insert(Extension(self.kind));
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
@@ -161,6 +206,9 @@ impl IntoResponse for Problem {
         if again_soon {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        if let Some(wait) = self.wait {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait));
+        }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -170,10 +218,14 @@ impl IntoResponse for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        error!(
-            error = &error as &dyn std::error::Error,
-            "The database failed a request"
-        );
+        // While the database is away every request meets this.
+        static FAILED: Calm = Calm::new();
+        if let Some(unsaid) = FAILED.may_say() {
+            error!(
+                error = &error as &dyn std::error::Error,
+                unsaid, "The database failed a request"
+            );
+        }
         match error {
             StoreError::Postgres(_) | StoreError::Pool(_) => Self::new(
                 ProblemKind::Unavailable,
@@ -195,8 +247,11 @@ impl From<AppendError> for Problem {
             AppendError::Signature(_) => ProblemKind::BadSignature,
             AppendError::SeenUnknown(_) => ProblemKind::SeenUnknown,
             AppendError::Conflict(_) => ProblemKind::Conflict,
-            AppendError::Busy => ProblemKind::Busy,
+            AppendError::Busy | AppendError::Cut => ProblemKind::Busy,
             AppendError::OutcomeUnknown => ProblemKind::OutcomeUnknown,
+            AppendError::TooFast { wait } => {
+                return Self::too_fast("This author sends more events than one may.", *wait);
+            }
             AppendError::Stopped(_) => {
                 return Self::new(
                     ProblemKind::Stopped,

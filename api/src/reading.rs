@@ -49,7 +49,10 @@ pub(crate) async fn parties(reader: &Reader, event: &Event) -> Result<Vec<Organi
             if *subject == Subject::Project {
                 parties.push(Organisation::Project(*id));
             }
-            add_project(&event.claims().data, &mut parties);
+            // A withdrawal names no project; the state does, from what was granted.
+            if let Some(head) = reader.stream_head(&stream.to_string()).await? {
+                add_project(&head.state, &mut parties);
+            }
         }
         Stream::Job(_) | Stream::Submission(_) => {
             // What a team says about one of a submission's jobs is for the TRE of that job, and for no other.

@@ -1,22 +1,18 @@
 //! Every route, on one screen.
 
-use std::time::Duration;
-
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
-use axum::routing::{get, put};
+use axum::middleware;
+use axum::routing::{get, post, put};
 use tower_http::cors::{Any, CorsLayer};
-use tower_http::timeout::RequestBodyTimeoutLayer;
-use tower_http::trace::TraceLayer;
 
 use crate::app::App;
-use crate::handlers::{events, health, jobs, log, packets, streams};
+use crate::front::stand_in_front;
+use crate::handlers::{events, health, jobs, lists, log, openapi, packets, problems, streams};
 
 /// Bytes of a body that is not a packet: an event with its openings.
 const MAX_BODY: usize = 512 * 1024;
-/// How long a body may pause.
-const BODY_PAUSE: Duration = Duration::from_secs(30);
 
 /// All routes of the hub.
 pub fn router(app: App) -> Router {
@@ -30,6 +26,7 @@ pub fn router(app: App) -> Router {
         .route("/log/tile/{*path}", get(log::get_tile));
     let public = Router::new()
         .route("/v1/events", get(events::list_events).post(events::append_event))
+        .route("/v1/event-batches", post(events::append_batch))
         .route("/v1/events/{index}", get(events::get_event))
         .route("/v1/events/{index}/proof", get(events::get_event_proof))
         .route("/v1/events/{index}/openings", get(events::get_event_openings))
@@ -40,6 +37,10 @@ pub fn router(app: App) -> Router {
         .route("/v1/jobs/{id}/history", get(jobs::get_job_history))
         .route("/v1/submissions/{id}", get(jobs::get_submission))
         .route("/v1/tres/{tre}/queue", get(jobs::get_queue))
+        .merge(lists())
+        .route("/openapi.json", get(openapi::get_openapi))
+        .route("/problems", get(problems::list_problems))
+        .route("/problems/{slug}", get(problems::get_problem))
         .layer(DefaultBodyLimit::max(MAX_BODY));
     let packets = Router::new()
         .route(
@@ -61,7 +62,25 @@ pub fn router(app: App) -> Router {
         .merge(operation)
         .fallback(health::no_route)
         .method_not_allowed_fallback(health::no_method)
-        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE))
-        .layer(TraceLayer::new_for_http())
+        .layer(middleware::from_fn_with_state(app.clone(), stand_in_front))
         .with_state(app)
+}
+
+/// What the views list.
+fn lists() -> Router<App> {
+    Router::new()
+        .route("/v1/jobs", get(lists::list_jobs))
+        .route("/v1/submissions", get(lists::list_submissions))
+        .route("/v1/projects", get(lists::list_projects))
+        .route("/v1/projects/{id}", get(lists::get_project))
+        .route("/v1/projects/{id}/members", get(lists::list_members))
+        .route("/v1/datasets", get(lists::list_datasets))
+        .route("/v1/datasets/{id}", get(lists::get_dataset))
+        .route("/v1/tres", get(lists::list_tres))
+        .route("/v1/tres/{tre}", get(lists::get_tre))
+        .route("/v1/workflows", get(lists::list_workflows))
+        .route("/v1/workflows/{id}", get(lists::get_workflow))
+        .route("/v1/approvals", get(lists::list_approvals))
+        .route("/v1/register", get(lists::list_register))
+        .route("/v1/activity", get(lists::list_activity))
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use daybook_core::id::{Actor, Stream};
 use daybook_core::note::VerifierKey;
 use uuid::Uuid;
@@ -14,9 +14,21 @@ use uuid::Uuid;
 #[derive(Parser)]
 #[command(name = "daybook", version, propagate_version = true)]
 pub struct Args {
+    /// How log lines look on standard error
+    #[arg(long, env = "DAYBOOK_LOG_FORMAT", global = true, value_enum, default_value = "text")]
+    pub log_format: LogFormat,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line, for programs
+    Json,
 }
 
 /// What to do.
@@ -30,6 +42,15 @@ pub enum Command {
     Serve(ServeArgs),
     /// Bring the schema of your own database up to date
     Migrate(HubArgs),
+    /// Check that everything in the database follows from the entries; changes nothing, and the hub may run
+    AuditDb(AuditDbArgs),
+    /// Fill views anew from the log, or check that they are what it says; the hub may run
+    Rebuild(RebuildArgs),
+    /// Show and drop versions of views
+    #[command(subcommand)]
+    Views(ViewsCommand),
+    /// Look whether a hub can run here, and say what to do where it cannot; changes nothing
+    Doctor(DoctorArgs),
     /// Make and show keys
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -97,6 +118,81 @@ pub struct ServeArgs {
     /// This database is the true and newest one: take it although the guard file is missing or the server is another
     #[arg(long)]
     pub trust_database: bool,
+}
+
+/// `daybook audit-db`
+#[derive(ClapArgs)]
+pub struct AuditDbArgs {
+    /// Configuration and secrets
+    #[command(flatten)]
+    pub hub: HubArgs,
+    /// Read every packet and compare its digest too, not its size alone
+    #[arg(long)]
+    pub packets: bool,
+    /// Fold every view anew beside the live one and compare; this writes copies into the database and drops them
+    #[arg(long)]
+    pub views: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `daybook rebuild`
+#[derive(ClapArgs)]
+pub struct RebuildArgs {
+    /// Configuration and secrets
+    #[command(flatten)]
+    pub hub: HubArgs,
+    /// The views [default: all]
+    pub views: Vec<String>,
+    /// Change nothing: compare each view with the log, row for row, and name the first row that differs
+    #[arg(long)]
+    pub check: bool,
+    /// Print JSON, a line for each view
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `daybook views`
+#[derive(Subcommand)]
+pub enum ViewsCommand {
+    /// Show every version of every view, how far it has come and who reads it
+    List(ViewsListArgs),
+    /// Drop versions that no running hub and not this program reads
+    Prune(PruneArgs),
+}
+
+/// `daybook views list`
+#[derive(ClapArgs)]
+pub struct ViewsListArgs {
+    /// Configuration and secrets
+    #[command(flatten)]
+    pub hub: HubArgs,
+    /// Print JSON, a line for each
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `daybook views prune`
+#[derive(ClapArgs)]
+pub struct PruneArgs {
+    /// Configuration and secrets
+    #[command(flatten)]
+    pub hub: HubArgs,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// `daybook doctor`
+#[derive(ClapArgs)]
+pub struct DoctorArgs {
+    /// Configuration and secrets
+    #[command(flatten)]
+    pub hub: HubArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `daybook keys`

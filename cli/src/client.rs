@@ -1,11 +1,12 @@
 //! A hub, as anybody outside it sees it.
 
 mod follow;
+mod live;
+mod packets;
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use daybook_core::Hash;
 use daybook_core::access::AccessToken;
 use daybook_core::checkpoint::Checkpoint;
 use daybook_core::event::Event;
@@ -16,9 +17,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use thiserror::Error;
-use uuid::Uuid;
 
 pub use self::follow::Follower;
+pub use self::live::Live;
 use crate::keyfile::Keys;
 use crate::random;
 
@@ -175,30 +176,6 @@ impl Client {
 
     async fn bytes(&self, path: &str) -> Result<Vec<u8>, ClientError> {
         let response = self.send(self.http.get(format!("{}{path}", self.base))).await?;
-        Ok(response
-            .bytes()
-            .await
-            .map_err(|error| self.broken(error))?
-            .to_vec())
-    }
-
-    /// Sends a packet.
-    pub async fn put_packet(&self, keys: &Keys, origin: &str, id: Uuid, bytes: Vec<u8>) -> Result<()> {
-        let path = format!("/v1/packets/{id}");
-        let token = token(keys, origin, &Method::PUT, &path)?;
-        let url = format!("{}{path}?sha256={}", self.base, Hash::of(&bytes));
-        self.send(self.http.put(url).bearer_auth(token).body(bytes))
-            .await?;
-        Ok(())
-    }
-
-    /// Fetches a packet.
-    pub async fn get_packet(&self, keys: &Keys, origin: &str, id: &str) -> Result<Vec<u8>> {
-        let path = format!("/v1/packets/{id}");
-        let token = token(keys, origin, &Method::GET, &path)?;
-        let response = self
-            .send(self.http.get(format!("{}{path}", self.base)).bearer_auth(token))
-            .await?;
         Ok(response
             .bytes()
             .await

@@ -1,13 +1,17 @@
 //! What the command line asks for, one file for each command.
 
+mod audit_db;
 mod collect;
+mod doctor;
 mod event;
 mod keys;
+mod migrate;
 pub(crate) mod output;
 pub(crate) mod serve;
 pub(crate) mod submit;
 mod track;
 mod verify;
+mod views;
 
 use std::process::ExitCode;
 
@@ -16,7 +20,7 @@ use tracing_subscriber::EnvFilter;
 pub use self::collect::{Collected, collect_results};
 pub use self::submit::submit_packet;
 pub use self::verify::{Verdict, verify_proof};
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, LogFormat};
 use crate::client::ClientError;
 use crate::demo;
 
@@ -25,12 +29,16 @@ const NOT_READY: u8 = 75;
 
 /// Does what is asked; errors go to standard error.
 pub async fn run(args: Args) -> ExitCode {
-    init_logging(&args.command);
+    init_logging(&args.command, args.log_format);
     let outcome = match args.command {
         Command::Demo(args) => demo::run(args).await,
         Command::Init(args) => serve::init(args).await,
         Command::Serve(args) => serve::serve(args).await,
-        Command::Migrate(args) => serve::migrate(args).await,
+        Command::Migrate(args) => migrate::migrate(args).await,
+        Command::AuditDb(args) => audit_db::run(args).await,
+        Command::Rebuild(args) => views::rebuild(args).await,
+        Command::Views(command) => views::run(command).await,
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Keys(command) => keys::run(command),
         Command::Event(command) => event::run(command).await,
         Command::Submit(args) => submit::run(args).await,
@@ -55,7 +63,7 @@ pub async fn run(args: Args) -> ExitCode {
 }
 
 /// Logs go to standard error. `RUST_LOG` says how much; a command that shows its work says little besides.
-fn init_logging(command: &Command) {
+fn init_logging(command: &Command, format: LogFormat) {
     let default = match command {
         Command::Serve(_) | Command::Init(_) | Command::Migrate(_) => {
             "info,tokio_postgres=warn,refinery_core=warn"
@@ -63,8 +71,11 @@ fn init_logging(command: &Command) {
         _ => "error",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).init(),
+    }
 }

@@ -1,11 +1,18 @@
 //! The hub's configuration: one TOML file, secrets by environment.
 
+mod limits;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use daybook_api::PacketLimits;
 use serde::Deserialize;
+
+pub use self::limits::{LimitTable, Net};
+
+pub use crate::hub::PacketConfig;
 
 /// What `daybook.toml` may say. A key that is not known is refused.
 #[derive(Clone, Debug, Deserialize)]
@@ -16,6 +23,12 @@ pub struct Config {
     /// Where to listen.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
+    /// The certificate for TLS to clients, with its chain, in PEM form; plain HTTP if missing.
+    #[serde(default)]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of that certificate, in PEM form.
+    #[serde(default)]
+    pub tls_key: Option<PathBuf>,
     /// Private PostgreSQL cluster and packets.
     pub data_dir: PathBuf,
     /// Keys of the log and of the hub's own services.
@@ -25,6 +38,18 @@ pub struct Config {
     /// Bytes of a packet at most.
     #[serde(default = "default_max_packet")]
     pub max_packet_bytes: u64,
+    /// Where to serve metrics; nowhere if missing. A private port: it tells a lot, and asks for no token.
+    #[serde(default)]
+    pub metrics_listen: Option<SocketAddr>,
+    /// Reverse proxies that are believed when they say who asks (`X-Forwarded-For`).
+    #[serde(default)]
+    pub trusted_proxies: Vec<Net>,
+    /// What is taken of whom.
+    #[serde(default)]
+    pub limits: LimitTable,
+    /// Where packets are kept, how much and how long.
+    #[serde(default)]
+    pub packets: PacketConfig,
 }
 
 /// Secrets, which stand in no file that is shown around.
@@ -51,12 +76,25 @@ impl Config {
     /// Reads the text of a file.
     pub fn parse(text: &str) -> Result<Self> {
         let config: Self = toml::from_str(text)?;
+        ensure!(
+            config.tls_cert.is_some() == config.tls_key.is_some(),
+            "`tls_cert` and `tls_key` go together: one of them is missing"
+        );
         let is_inside = config.guard_path.starts_with(&config.data_dir);
         ensure!(
             !is_inside,
             "`guard_path` lies inside `data_dir`, where a restored backup would take it back as well; put it elsewhere"
         );
+        config
+            .packets
+            .check(config.max_packet_bytes)
+            .context("in the table [packets]")?;
         Ok(config)
+    }
+
+    /// How much is kept of packets, and how long.
+    pub fn packet_limits(&self) -> PacketLimits {
+        self.packets.limits(self.max_packet_bytes)
     }
 }
 

@@ -21,7 +21,7 @@ use self::cast::Cast;
 use self::stage::Stage;
 use self::timeline::Timeline;
 use crate::args::DemoArgs;
-use crate::commands::serve::wait_for_end;
+use crate::commands::serve::Ends;
 use crate::study;
 
 /// Runs the demo; then serves until told to end, or ends at once.
@@ -31,15 +31,16 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
     // Looked for first: nothing is begun that cannot be finished.
     let cwltool = study::find_cwltool(args.cwltool.as_deref())?;
     let asked = CancellationToken::new();
+    // Before the folder is made, so that no signal leaves it behind.
+    let mut ends = Ends::listen()?;
     let asked_twice = async {
-        wait_for_end().await?;
+        ends.next().await;
         asked.cancel();
-        wait_for_end().await
+        ends.next().await;
     };
     tokio::select! {
-        // Signals are heard before the folder is made, so that none leaves it behind.
         biased;
-        ended = asked_twice => ended.map(|()| ExitCode::FAILURE),
+        () = asked_twice => Ok(ExitCode::FAILURE),
         done = perform(&args, &cwltool, &asked) => done,
     }
 }

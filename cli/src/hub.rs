@@ -3,26 +3,31 @@
 mod clerk;
 mod database;
 mod found;
+mod listen;
+mod objects;
+mod watch;
 
-use std::fs::{self, Permissions};
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use daybook_api::App;
+use daybook_api::{App, Doors, PacketStore, Service};
 use daybook_core::note::{NoteSigner, VerifierKey};
+use daybook_store::project::{self as projection, Projector};
+use daybook_store::append::MAX_BATCH;
 use daybook_store::{Options, Store};
-use object_store::local::LocalFileSystem;
-use tokio::net::TcpListener;
+use daybook_views::Views;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use self::clerk::Clerk;
 pub use self::database::Database;
 pub use self::found::{Founding, found};
+pub(crate) use self::listen::certificate;
+pub use self::objects::PacketConfig;
+pub(crate) use self::database::cluster_config;
+pub(crate) use self::objects::reach_packets;
 use crate::config::{Config, Secrets};
 use crate::keyfile::{self, Keys};
 
@@ -32,6 +37,9 @@ pub const LOG_KEY_FILE: &str = "log.key";
 pub const CLERK_FILE: &str = "clerk.json";
 /// The operator's key file, in `key_dir` until somebody moves it to a safer place.
 pub const OPERATOR_FILE: &str = "operator.json";
+
+/// How long what waits may take at the end, after the open requests.
+const DRAIN: Duration = Duration::from_secs(10);
 
 /// A hub that runs.
 pub struct Hub {
@@ -44,6 +52,8 @@ pub struct Hub {
 pub struct Consent {
     /// This database is the true and newest one, whatever the guard says of server and file.
     pub trust_database: bool,
+    /// Events that one transaction takes at most, where somebody measures what many are worth.
+    pub max_batch: Option<usize>,
 }
 
 impl Hub {
@@ -80,12 +90,24 @@ impl Hub {
             stop,
             server,
             clerk,
+            sweeper,
+            metrics,
+            projector,
             ..
         } = self.running;
         stop.cancel();
         server.await.context("the server")?;
         clerk.await.context("the clerk")?;
-        store.close().await;
+        sweeper.await.context("the sweeper of packets")?;
+        let hard = store.hard_stop();
+        if tokio::time::timeout(DRAIN, store.close()).await.is_err() {
+            warn!("What waits could not be committed and published in time; its authors were not told that it was");
+            hard.cancel();
+        }
+        projector.stop().await;
+        if let Some((_, metrics)) = metrics {
+            metrics.await.context("the metrics' server")?;
+        }
         self.database.stop().await
     }
 }
@@ -98,6 +120,9 @@ struct Running {
     stop: CancellationToken,
     server: JoinHandle<()>,
     clerk: JoinHandle<()>,
+    sweeper: JoinHandle<()>,
+    metrics: Option<(SocketAddr, JoinHandle<()>)>,
+    projector: Projector,
 }
 
 impl Running {
@@ -110,28 +135,43 @@ impl Running {
         let signer = log_signer(config, secrets)?;
         let log_key = signer.verifier().clone();
         let keys = Keys::read(&config.key_dir.join(CLERK_FILE))?;
-        let packets = packet_folder(&config.data_dir)?;
-        let listener = TcpListener::bind(config.listen).await.with_context(|| {
-            format!(
-                "cannot listen on {}; is another hub running there?",
-                config.listen
-            )
-        })?;
+        let packets = packet_store(config)?;
+        let tls = listen::certificate(config)?;
+        let listener = listen::listener(config).await?;
         let address = listener.local_addr()?;
-        let store = open_store(config, database, signer, consent.trust_database).await?;
+        let store = open_store(config, database, signer, consent).await?;
         let app = App::new(
             &config.origin,
             &log_key.to_string(),
             &store,
             packets,
-            config.max_packet_bytes,
+            config.packet_limits(),
         );
+        let projector = Projector::start(projection::Start {
+            address: database.config(),
+            views: daybook_views::all(),
+            head: store.head.clone(),
+            batch: projection::MAX_FOLD,
+        });
+        let projector = projector.await.context("the views cannot be prepared")?;
+        let app = watch::watched(app, &store, config)
+            .with_views(Views::new(store.reader.clone(), projector.progress()));
+        watch::raise_file_limit(config.limits.max_connections);
         let stop = CancellationToken::new();
+        let metrics = watch::serve_metrics(&app, config, &stop).await?;
+        tokio::spawn(listen::keep_fresh(tls.clone(), stop.clone())?);
+        let service = Service {
+            tls,
+            doors: Doors::new(config.limits.max_connections, app.metrics().clone()),
+            ..Service::default()
+        };
+        let sweeper = tokio::spawn(app.packet_sweeper().run(stop.clone()));
         let clerk = tokio::spawn(Clerk::new(&config.origin, keys, &store).run(stop.clone()));
-        let server = tokio::spawn(daybook_api::serve(
+        let server = tokio::spawn(daybook_api::serve_as(
             listener,
             daybook_api::router(app),
             stop.clone(),
+            service,
         ));
         Ok(Self {
             address,
@@ -140,6 +180,9 @@ impl Running {
             stop,
             server,
             clerk,
+            sweeper,
+            metrics,
+            projector,
         })
     }
 }
@@ -149,17 +192,23 @@ pub(crate) async fn open_store(
     config: &Config,
     database: &Database,
     signer: NoteSigner,
-    trust_database: bool,
+    consent: Consent,
 ) -> Result<Store> {
-    let store = Store::open(Options {
+    let options = Options {
         config: database.config(),
         origin: config.origin.clone(),
         signer,
         guard_path: config.guard_path.clone(),
-        trust_database,
+        trust_database: consent.trust_database,
         require_durability: true,
-    });
+    };
+    let store = Store::open_taking(options, consent.max_batch.unwrap_or(MAX_BATCH));
     store.await.context("the log cannot be opened")
+}
+
+/// The packet store of a configuration.
+pub(crate) fn packet_store(config: &Config) -> Result<PacketStore> {
+    objects::packet_store(config, &objects::Credentials::from_environment())
 }
 
 /// What signs the checkpoints of a configuration.
@@ -173,15 +222,4 @@ pub(crate) fn log_signer(config: &Config, secrets: &Secrets) -> Result<NoteSigne
         .parse()
         .with_context(|| format!("the origin {:?} cannot name a log", config.origin))?;
     Ok(NoteSigner::from_seed(name, &seed)?)
-}
-
-/// A folder for packets, which nobody else on the machine may enter; each packet is durable before it is acknowledged.
-fn packet_folder(data_dir: &Path) -> Result<Arc<LocalFileSystem>> {
-    let folder = data_dir.join("hub");
-    let made = fs::create_dir_all(&folder)
-        .and_then(|()| fs::set_permissions(&folder, Permissions::from_mode(0o700)));
-    made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    Ok(Arc::new(
-        LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true),
-    ))
 }

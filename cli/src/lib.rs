@@ -10,4 +10,5 @@ pub mod hub;
 pub mod keyfile;
 pub mod packet;
 pub mod random;
+mod service;
 pub mod study;

@@ -87,7 +87,8 @@ def registered(claims):
     """The keys for events that an entry registers: thumbprint, key, actor."""
     data, sub, kind = claims["data"], claims["sub"], claims["type"]
     actors = {"operator": "operator", "clerk": "hub/clerk"}  # in `log-opened`
-    actors |= {"keys": f"{data['role']}/{data['id']}" if "id" in data else "hub/editor"} if kind == "role-granted" else {}
+    of_role = "operator" if data.get("role") == "operator" else f"hub/{data.get('role')}"
+    actors |= {"keys": f"{data['role']}/{data['id']}" if "id" in data else of_role} if kind == "role-granted" else {}
     actors |= {"keys": claims["iss"]} if kind == "tre-joined" else {}
     actors |= {"keys": f"{sub}/{data.get('role')}"} if kind == "key-added" else {}
     actors |= {"keys": f"{sub}/member/{data.get('member')}"} if kind == "member-added" else {}

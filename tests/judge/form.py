@@ -203,3 +203,69 @@ def verify(x, message, signature):
 
 def thumbprint(x):
     return enbase64(hashlib.sha256(f'{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}'.encode()).digest())
+
+
+TRE_ROLES = ("relay", "runner", "review")
+
+
+def admits(stream, author):
+    kind, *rest = stream.split("/")
+    if kind in ("tre", "approval"):
+        return author == f"tre/{rest[0]}"
+    fixed = {"federation": "operator", "erasure": "operator", "log": "hub", "register": "hub"}
+    fixed |= {"workflow": "registrar", "project": "registrar", "dataset": "tre/", "job": "tre/", "submission": "project/"}
+    return author.startswith(fixed[kind]) and (fixed[kind].endswith("/") or author == fixed[kind])
+
+
+def granted(event):
+    who, name = event["data"].get("role"), event["data"].get("id")
+    must(who in ("operator", "clerk", "editor", "registrar", "auditor"), "role")
+    must(who not in ("registrar", "auditor") or is_a(SLUG, name), "id")
+    return {"operator": who, "clerk": "hub/clerk", "editor": "hub/editor"}.get(who, f"{who}/{name}")
+
+
+def member(event):
+    must(is_a(UUID, event["data"].get("member")) and event["sub"].startswith("project/"), "member")
+    return f"{event['sub']}/member/{event['data']['member']}"
+
+
+def registrations(event):
+    kind, data, lists = event["type"], event["data"], []
+    if kind == "log-opened":
+        lists = [("operator", "operator"), ("clerk", "hub/clerk")]
+    elif kind == "key-added":
+        must(event["sub"].startswith("tre/") and data.get("role") in (*TRE_ROLES, "root"), "role")
+        lists = [("keys", f"{event['sub']}/{data['role']}")]
+    elif kind in ("tre-joined", "role-granted", "member-added"):
+        who = {"tre-joined": lambda _: event["iss"], "role-granted": granted, "member-added": member}[kind]
+        lists = [("keys", who(event))]
+    found = []
+    for name, actor in lists:
+        keys = data.get(name)
+        must(isinstance(keys, list) and 1 <= len(keys) <= 4, name)
+        for key in keys:
+            must(isinstance(key, dict) and key.get("use") in ("event", "access"), name)
+            check_point(unbase64(key.get("x"), 32))
+            kid = thumbprint(key["x"])
+            header = f'{{"alg":"Ed25519","kid":"{kid}","typ":"daybook-key-pop+jwt"}}'
+            payload = canonical({"aud": event["aud"], "kid": kid, "sub": actor, "use": key["use"]})
+            message = f"{enbase64(header.encode())}.{enbase64(payload.encode())}".encode()
+            verify(key["x"], message, unbase64(key.get("proof"), 64))
+            found.append((kid, {"actor": actor, "use": key["use"], "x": key["x"]}))
+    return found
+
+
+def ended(event, keys):
+    """The names of the keys that an event ends, of those in the state of its stream."""
+    kind, kid = event["type"], event["data"].get("kid")
+    if kind not in ("key-revoked", "role-ended", "member-removed"):
+        return None
+    actor = {"role-ended": granted, "member-removed": member}.get(kind, lambda _: None)(event)
+    one = kind == "key-revoked" or "kid" in event["data"]
+    must(not one or is_bytes(kid, 32), "kid")
+    gone = {name for name, key in keys.items() if (not one or name == kid) and actor in (None, key["actor"])}
+    must(gone or not one, "no such key")
+    keeper = "operator" if event["sub"] == "federation" else f"{event['sub']}/root"
+    left = (key for name, key in keys.items() if name not in gone and key["use"] == "event")
+    must(not is_a(r"federation|tre/.*", event["sub"]) or any(key["actor"] == keeper for key in left), "the last key")
+    return gone

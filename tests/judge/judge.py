@@ -18,62 +18,12 @@ import json
 import pathlib
 import sys
 
-from form import MOST, SLUG, STREAM, UUID, Refused, canonical, check_point, enbase64, home, is_a, is_bytes, is_int, must
-from form import organisation, parse, role, thumbprint, unbase64, verify
+from form import MOST, SLUG, STREAM, TRE_ROLES, UUID, Refused, admits, canonical, check_point, enbase64, ended, home
+from form import is_a, is_bytes, is_int, must, organisation, parse, registrations, role, unbase64, verify
 
 DAY = 86400
 
 # --- the constitution -----------------------------------------------------------------------------------------------
-
-TRE_ROLES = ("relay", "runner", "review")
-
-
-def admits(stream, author):
-    kind, *rest = stream.split("/")
-    if kind in ("tre", "approval"):
-        return author == f"tre/{rest[0]}"
-    fixed = {"federation": "operator", "erasure": "operator", "log": "hub", "register": "hub"}
-    fixed |= {"workflow": "registrar", "project": "registrar", "dataset": "tre/", "job": "tre/", "submission": "project/"}
-    return author.startswith(fixed[kind]) and (fixed[kind].endswith("/") or author == fixed[kind])
-
-
-def granted(event):
-    who, name = event["data"].get("role"), event["data"].get("id")
-    must(who in ("editor", "registrar", "auditor"), "role")
-    must(who == "editor" or is_a(SLUG, name), "id")
-    return "hub/editor" if who == "editor" else f"{who}/{name}"
-
-
-def member(event):
-    must(is_a(UUID, event["data"].get("member")) and event["sub"].startswith("project/"), "member")
-    return f"{event['sub']}/member/{event['data']['member']}"
-
-
-def registrations(event):
-    kind, data, lists = event["type"], event["data"], []
-    if kind == "log-opened":
-        lists = [("operator", "operator"), ("clerk", "hub/clerk")]
-    elif kind == "key-added":
-        must(event["sub"].startswith("tre/") and data.get("role") in TRE_ROLES, "role")
-        lists = [("keys", f"{event['sub']}/{data['role']}")]
-    elif kind in ("tre-joined", "role-granted", "member-added"):
-        who = {"tre-joined": lambda _: event["iss"], "role-granted": granted, "member-added": member}[kind]
-        lists = [("keys", who(event))]
-    found = []
-    for name, actor in lists:
-        keys = data.get(name)
-        must(isinstance(keys, list) and 1 <= len(keys) <= 4, name)
-        for key in keys:
-            must(isinstance(key, dict) and key.get("use") in ("event", "access"), name)
-            check_point(unbase64(key.get("x"), 32))
-            kid = thumbprint(key["x"])
-            header = f'{{"alg":"Ed25519","kid":"{kid}","typ":"daybook-key-pop+jwt"}}'
-            payload = canonical({"aud": event["aud"], "kid": kid, "sub": actor, "use": key["use"]})
-            message = f"{enbase64(header.encode())}.{enbase64(payload.encode())}".encode()
-            verify(key["x"], message, unbase64(key.get("proof"), 64))
-            found.append((kid, {"actor": actor, "use": key["use"], "x": key["x"]}))
-    return found
-
 
 class Log:
     def __init__(self, origin, table):
@@ -103,6 +53,7 @@ class Log:
         verify(key["x"], event["signed"], event["signature"])
         must("seen" in event or role(iss) not in ("clerk", "editor", *TRE_ROLES), "a service states what it has seen")
         must(event.get("seen", {"size": MOST})["size"] >= self.seen.get(iss, 0), "has seen more before")
+        ended(event, self.states.get(sub, {}).get("keys", {}))
         must(len(dict(new)) == len(new) and not self.kids & set(dict(new)), "a key that was registered before")
         return new
 
@@ -111,14 +62,14 @@ class Log:
         state.setdefault("author", organisation(event["iss"]))
         if kind == "tre-invited":
             state.setdefault("tres", {}).setdefault(data["tre"], {"root": data["root"]})
-        if new or kind in ("key-revoked", "role-ended", "member-removed"):
+        gone = ended(event, state.get("keys", {}))
+        if new or gone is not None:
             keys = state.setdefault("keys", {})
             keys.update(new)
-            ended = {"role-ended": granted, "member-removed": member}.get(kind, lambda _: None)(event)
-            for kid in [kid for kid, key in keys.items() if key["actor"] == ended]:
+            for kid in gone or ():
                 del keys[kid]
-            if kind == "key-revoked":
-                keys.pop(data["kid"], None)
+        if gone is not None and "suspect_from" in data:
+            state.setdefault("doubts", {}).update((kid, data["suspect_from"]) for kid in gone)
 
     # --- the rule table ---------------------------------------------------------------------------------------------
 
@@ -127,9 +78,10 @@ class Log:
         new, kind, sub, data = self.constitution(event), event["type"], event["sub"], event["data"]
         policy = self.states.get("federation", {}).get("policy")
         must(policy or kind in ("log-opened", "policy-adopted"), "no table is in force")
-        must(self.states.get("federation", {}).get("state") != "closed", "the log is closed")
         table = self.table if policy else self.first
         rule = table["events"].get(kind)
+        is_closed = self.states.get("federation", {}).get("state") == "closed"
+        must(not is_closed or rule and rule["stream"] in ("erasure", "log"), "the log is closed")
         must(rule and sub.split("/")[0] == rule["stream"] and event["v"] == rule["v"], "type, stream or version")
         must(role(event["iss"]) in rule["by"], "not its role")
         state = self.states.get(sub, {})
@@ -198,13 +150,14 @@ def fits(words, value, table):
     is_time, is_use = (lambda v: is_int(v, 0, 253402300799)), lambda v: v in ("event", "access")
     several = lambda inner: lambda v: fits(f"list 1 {rest[1]} {inner}", v, table)
     key = exactly(proof=is_signature, use=is_use, x=is_digest)
-    cosignature = exactly(key=is_digest, signature=is_signature, time=is_time)
+    cosignature = exactly(id=lambda v: is_a(r"[0-9a-f]{8}", v), key=is_digest, signature=is_signature, time=is_time)
     digests = ("leaf", "commitment", "digest", "root", "tag", "thumbprint")
     return {
         **dict.fromkeys(digests, lambda: is_digest(value)),
         "bool": lambda: isinstance(value, bool),
         "code": lambda: isinstance(value, str) and value in table["codes"][rest[0]],
-        "cosignatures": lambda: listing(value, 0, int(rest[0]), cosignature),
+        "cosignatures": lambda: listing(value, 0, int(rest[0]), cosignature)
+        and len({one["key"] for one in value}) == len(value),
         "erasures": lambda: listing(value, 1, int(rest[0]), exactly(digests=several("digest"), event=is_digest)),
         "int": lambda: is_int(value, int(rest[0]), int(rest[1])),
         "jobs": lambda: is_jobs(value, int(rest[0]), exactly(datasets=several("uuid"), job=is_uuid)),
@@ -226,11 +179,13 @@ class Scene:
 
     def __init__(self, log, table, rule, event, state):
         self.log, self.table, self.rule, self.event, self.state = log, table, rule, event, state
-        self.data, self.now, self.limits = event["data"], event["iat"], table["limits"]
+        self.data, self.limits = event["data"], table["limits"]
+        mark = self.other("log").get("time", 0) if "log" in rule.get("reads", {}) else 0
+        self.now = max(event["iat"], mark)
 
     def value(self, source):
         iss, sub = self.event["iss"].split("/"), self.event["sub"].split("/")
-        special = {"@leaf": self.event["leaf"], "@iat": self.now, "@was": self.event["was"], "@id": sub[-1]}
+        special = {"@leaf": self.event["leaf"], "@iat": self.event["iat"], "@was": self.event["was"], "@id": sub[-1]}
         special["@subject"] = sub[-2] if sub[0] == "approval" else None
         special |= {"@project": iss[1], "@member": iss[3]} if iss[0] == "project" else {}
         special |= {"@tre": iss[1]} if iss[0] == "tre" else {}
@@ -278,9 +233,8 @@ class Scene:
     def approves(self):
         subject, other = self.value("@subject"), self.other("subject")
         wanted = {"project": {"datasets"}, "workflow": {"egress", "sign_off"}, "member": {"project"}}[subject]
-        of = other.get("version") if other.get("state") in ("open", "closed", "registered") else None
-        if subject == "member":
-            of = self.other("project").get("members", {}).get(self.value("@id"))
+        member = subject == "member"
+        of = self.other("project").get("members", {}).get(self.value("@id")) if member else other.get("version")
         return {"datasets", "egress", "project", "sign_off"} & set(self.data) == wanted and self.equal("cause", of)
 
     def jobs(self):
@@ -291,8 +245,9 @@ class Scene:
 
     def registered(self):
         entry = self.other("register")
-        held = entry.get("state") == "held" and "version" in entry
-        return entry.get("state") == "published" or held or entry.get("state") == "deferred" and entry["until"] > self.now
+        word, until = entry.get("state"), entry.get("until", 0)
+        held = word == "held" and "version" in entry
+        return word == "published" or held or word in ("held", "deferred") and until > self.now
 
     def unattended(self, is_so, member):
         approval = self.other("approval-workflow")
@@ -331,31 +286,34 @@ CONDITIONS = {
     "next": lambda s, field, member: s.data[field] == s.state.get(member, 0) + 1,
     "most": lambda s, field, limit: s.data[field] <= s.limits[limit],
     "grows": lambda s, field, member: s.data[field] > s.state.get(member, 0),
-    "clock": lambda s, member: s.now >= s.state.get(member, 0),
+    "clock": lambda s, member: s.event["iat"] >= s.state.get(member, 0),
     "has": lambda s, member, field: s.data[field] in s.state.get(member, {}),
     "lacks": lambda s, member, field: s.data[field] not in s.state.get(member, {}),
     "present": lambda s, member: member in s.state,
     "absent": lambda s, member: member not in s.state,
     "fresh": lambda s, field, member: field not in s.data or s.data[field] not in s.state.get(member, []),
-    "future": lambda s, field, limit: s.now < s.data[field] <= s.now + s.limits[limit] * DAY,
+    "future": lambda s, field, limit: s.event["iat"] < s.data[field] <= s.event["iat"] + s.limits[limit] * DAY,
     "other": lambda s, alias, *states: all(other.get("state", "-") in states for other in s.others(alias)),
     "quotes": lambda s, source, alias, member: all(s.equal(source, other.get(member)) for other in s.others(alias)),
     "mine": lambda s, alias: all(other.get("author") == organisation(s.event["iss"]) for other in s.others(alias)),
+    "past": lambda s, member: s.state.get(member, 0) <= s.now,
     "unexpired": lambda s, alias: all(other.get("until", 0) > s.now for other in s.others(alias)),
     "active": lambda s: not s.suspended(s.value("@tre")),
+    "another": lambda s: len(s.data["tags"]) > 1 or not set(s.data["tags"]) <= set(s.state.get("withheld_by", [])),
     "approved": Scene.approved,
     "approves": Scene.approves,
     "began": lambda s: s.data["began"] or "attempts" not in s.state,
     "egress": lambda s: s.unattended(s.data.get("reviews") == 0, "egress"),
     "extent": lambda s: (s.data["extent"] == "all") == (s.data["outputs"] == s.state.get("outputs")),
     "jobs": Scene.jobs,
+    "looked": lambda s: s.state.get("reviews") == 0 or len(s.data["tags"]) > 0,
     "material-end": lambda s: s.data["until"] == s.state.get("until")
     or s.data["material"] and CONDITIONS["future"](s, "until", "project-days"),
     "person": lambda s: (s.data["how"] == "person") == (role(s.event["iss"]) == "review") == ("tag" in s.data),
     "registered": Scene.registered,
     "reviewed": lambda s: len(s.data["tags"]) >= s.state.get("reviews", s.limits["reviews"])
     and s.state.get("signatory") not in s.data["tags"],
-    "role-named": lambda s: (s.data["role"] == "editor") == ("id" not in s.data),
+    "role-named": lambda s: (s.data["role"] in ("auditor", "registrar")) == ("id" in s.data),
     "standing": lambda s: s.unattended(s.data["how"] == "standing", "sign_off"),
     "versions": lambda s: s.data["versions"] == [other.get("version") for other in s.others("dataset")],
 }

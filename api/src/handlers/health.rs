@@ -1,26 +1,34 @@
 //! Whether the hub lives, and whether it is ready.
 
 use axum::extract::State;
-use axum::http::Uri;
+use axum::http::{HeaderValue, Uri, header};
+use axum::response::IntoResponse;
+use serde_json::json;
 
 use crate::app::App;
 use crate::problem::{Problem, ProblemKind};
+use crate::ready::to_json;
 
 /// Answers as long as the process does.
 pub(crate) async fn get_healthz() -> &'static str {
     "alive\n"
 }
 
-/// Ready to append: the database answers and nothing has stopped the hub.
-pub(crate) async fn get_readyz(State(app): State<App>) -> Result<&'static str, Problem> {
-    app.reader.ping().await?;
-    if app.health.stopped().is_some() {
-        return Err(Problem::new(
-            ProblemKind::Stopped,
-            "The hub has found a doubt about its log and writes nothing.",
-        ));
+/// Ready to do all that it is for, with every check in words; else a problem that has the same checks.
+pub(crate) async fn get_readyz(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
+    let checks = app.readiness.look().await;
+    let failing: Vec<&str> = checks
+        .iter()
+        .filter(|check| !check.holds)
+        .map(|check| check.name)
+        .collect();
+    if !failing.is_empty() {
+        let detail = format!("These checks do not hold: {}.", failing.join(", "));
+        return Err(Problem::new(ProblemKind::NotReady, detail).with("checks", to_json(&checks)));
     }
-    Ok("ready\n")
+    let fresh = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    let body = json!({ "ready": true, "checks": to_json(&checks) });
+    Ok((fresh, axum::Json(body)))
 }
 
 /// What no route takes.

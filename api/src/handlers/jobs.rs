@@ -1,129 +1,111 @@
-//! `/v1/jobs`, `/v1/submissions` and each TRE's queue. They read states that the append writes, and never trail.
+//! `/v1/jobs` and `/v1/submissions`. They read states that the append writes, and never trail.
 
-use std::time::Duration;
+mod history;
+mod queue;
 
 use axum::Extension;
 use axum::extract::State;
-use daybook_core::event::Event;
-use daybook_core::id::{Slug, random_id};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use daybook_core::id::random_id;
 use daybook_rules::words;
-use daybook_store::read::{Filter, StreamHead};
+use daybook_store::read::StreamHead;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub(crate) use self::history::get_job_history;
+pub(crate) use self::queue::get_queue;
 use crate::app::App;
+use crate::conditional;
 use crate::extract::{Path, Query};
+use crate::handlers::follow::{self, Interest};
 use crate::problem::{Problem, ProblemKind};
 use crate::server::Ending;
 
-/// How long a poll may wait.
-const MAX_WAIT: u64 = 30;
+#[derive(Deserialize)]
+pub(crate) struct FollowQuery {
+    after: Option<u64>,
+}
 
-/// A job's state, in the rules' words and in the public's.
+/// A job's state, in the rules' words and in the public's; or its events as they come.
 pub(crate) async fn get_job(
     State(app): State<App>,
     Path(id): Path<String>,
-) -> Result<axum::Json<Value>, Problem> {
+    Query(query): Query<FollowQuery>,
+    headers: HeaderMap,
+    ending: Option<Extension<Ending>>,
+) -> Result<Response, Problem> {
     let head = stream(&app, "job", &id).await?;
-    Ok(axum::Json(job_body(&id, &head)))
-}
-
-/// Every event of a job, the submission's first one before them.
-pub(crate) async fn get_job_history(
-    State(app): State<App>,
-    Path(id): Path<String>,
-) -> Result<axum::Json<Value>, Problem> {
-    let head = stream(&app, "job", &id).await?;
-    let mut entries = Vec::new();
-    if let Some(submission) = head.state.get("submission").and_then(Value::as_str) {
-        entries = history(&app, format!("submission/{submission}"), 1).await?;
+    if follow::is_wanted(&headers) {
+        return follow_job(&app, &head, &headers, query.after, ending).await;
     }
-    entries.extend(history(&app, format!("job/{id}"), 500).await?);
-    Ok(axum::Json(json!({ "id": id, "entries": entries })))
+    Ok(conditional::json(&headers, &job_body(&id, &head)))
 }
 
-/// A submission and where each of its jobs is.
+/// A submission and where each of its jobs is; or all their events as they come.
 pub(crate) async fn get_submission(
     State(app): State<App>,
     Path(id): Path<String>,
-) -> Result<axum::Json<Value>, Problem> {
+    Query(query): Query<FollowQuery>,
+    headers: HeaderMap,
+    ending: Option<Extension<Ending>>,
+) -> Result<Response, Problem> {
     let head = stream(&app, "submission", &id).await?;
-    let mut jobs = Vec::new();
-    for job in head
-        .state
-        .get("jobs")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flat_map(|jobs| jobs.values())
-    {
-        if let Some(job_id) = job.get("job").and_then(Value::as_str) {
-            jobs.push(job_body(job_id, &stream(&app, "job", job_id).await?));
-        }
+    let jobs = head.state.get("jobs").and_then(Value::as_object);
+    let jobs = jobs.into_iter().flat_map(|jobs| jobs.values());
+    let streams: Vec<String> = jobs
+        .filter_map(|job| job.get("job").and_then(Value::as_str))
+        .map(|job| format!("job/{job}"))
+        .collect();
+    if follow::is_wanted(&headers) {
+        let from = follow::resume(&app, &headers, query.after).await?.unwrap_or(0);
+        let interest = Interest::Streams([vec![head.stream], streams].concat());
+        return app.follow.answer(&app, interest, from, ending).await;
     }
+    let heads = app.reader.stream_heads(&streams).await?;
+    // In the order of the submission, which is that of its TREs' names.
+    let jobs: Vec<Value> = streams
+        .iter()
+        .filter_map(|name| heads.iter().find(|head| head.stream == *name))
+        .map(|head| job_body(id_of(head), head))
+        .collect();
     let leaf = head.leaf.map(|leaf| leaf.to_base64url());
-    Ok(axum::Json(json!({
+    let body = json!({
         "id": id, "project": head.state.get("project"), "member": head.state.get("member"),
         "workflow": head.state.get("workflow"), "packet": head.state.get("packet"),
         "seq": head.seq, "leaf_hash": leaf, "jobs": jobs,
-    })))
+    });
+    Ok(conditional::json(&headers, &body))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct QueueQuery {
+/// The events of a job as they come, that of its submission first.
+async fn follow_job(
+    app: &App,
+    head: &StreamHead,
+    headers: &HeaderMap,
     after: Option<u64>,
-    wait: Option<u64>,
-}
-
-/// Every job that waits for a TRE. `after` is a tree size: with `wait` seconds, the answer comes once the log is larger.
-pub(crate) async fn get_queue(
-    State(app): State<App>,
-    Path(tre): Path<String>,
-    Query(query): Query<QueueQuery>,
     ending: Option<Extension<Ending>>,
-) -> Result<axum::Json<Value>, Problem> {
-    let tre: Slug = tre
-        .parse()
-        .map_err(|error| Problem::because(ProblemKind::NotFound, &error))?;
-    let mut head = app.head.clone();
-    if let (Some(after), Some(wait)) = (query.after, query.wait) {
-        let patience = Duration::from_secs(wait.min(MAX_WAIT));
-        let Extension(Ending(ending)) = ending.unwrap_or_default();
-        let grown = tokio::time::timeout(patience, head.wait_for(|head| head.size > after));
-        // Any outcome ends the wait: what waits now is the answer.
-        drop(ending.run_until_cancelled(grown).await);
-    }
-    // Read before the jobs, so that the next `after` misses none of them.
-    let size = head.borrow().size;
-    let waiting = app.reader.waiting_jobs(tre.as_str()).await?;
-    let mut jobs = Vec::new();
-    for job in &waiting {
-        let id = job.stream.strip_prefix("job/").unwrap_or(&job.stream);
-        let mut body = job_body(id, job);
-        let submission = job
-            .state
-            .get("submission")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let first = app
-            .reader
-            .entries(&first_of(&format!("submission/{submission}")))
-            .await?;
-        body["cause"] = json!(first.first().map(|entry| entry.leaf.to_base64url()));
-        jobs.push(body);
-    }
-    Ok(axum::Json(
-        json!({ "tre": tre.to_string(), "tree_size": size, "jobs": jobs }),
-    ))
+) -> Result<Response, Problem> {
+    let from = follow::resume(app, headers, after).await?.unwrap_or(0);
+    let interest = Interest::Job {
+        job: head.stream.clone(),
+        submission: submission_of(head),
+    };
+    app.follow.answer(app, interest, from, ending).await
 }
 
-fn first_of(stream: &str) -> Filter {
-    Filter {
-        stream: Some(stream.to_owned()),
-        before: u64::MAX,
-        limit: 1,
-        ..Filter::default()
-    }
+/// The stream of the submission that asked for a job.
+fn submission_of(head: &StreamHead) -> String {
+    let id = head
+        .state
+        .get("submission")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    format!("submission/{id}")
+}
+
+fn id_of(head: &StreamHead) -> &str {
+    head.stream.strip_prefix("job/").unwrap_or(&head.stream)
 }
 
 fn job_body(id: &str, head: &StreamHead) -> Value {
@@ -145,23 +127,4 @@ async fn stream(app: &App, kind: &str, id: &str) -> Result<StreamHead, Problem> 
         .stream_head(&format!("{kind}/{id}"))
         .await?
         .ok_or_else(missing)
-}
-
-async fn history(app: &App, stream: String, limit: u16) -> Result<Vec<Value>, Problem> {
-    let filter = Filter {
-        stream: Some(stream),
-        before: u64::MAX,
-        limit,
-        ..Filter::default()
-    };
-    let entries = app.reader.entries(&filter).await?;
-    let bodies = entries.into_iter().map(|entry| {
-        let event = Event::parse(&entry.event).map_err(|error| Problem::internal(&error))?;
-        let claims = event.claims();
-        Ok(json!({
-            "index": entry.index, "leaf_hash": entry.leaf.to_base64url(), "type": claims.kind,
-            "author": claims.iss.to_string(), "seq": claims.seq, "at": claims.iat, "event": entry.event,
-        }))
-    });
-    bodies.collect()
 }

@@ -3,26 +3,28 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
+use daybook_core::Hash;
 use daybook_core::tree::{Resource, TilePath, encode_tile};
 
 use crate::app::App;
+use crate::conditional;
 use crate::problem::{Problem, ProblemKind};
 
-const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+pub(crate) const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const BRIEF: HeaderValue = HeaderValue::from_static("public, max-age=1");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// How long an instance may take to catch up with what another has published: several of its own intervals.
-const CATCH_UP: Duration = Duration::from_secs(2);
+pub(crate) const CATCH_UP: Duration = Duration::from_secs(2);
 
 /// The newest published checkpoint.
 ///
 /// Another instance under the same name may have answered with a newer one than this instance knows. It is waited for, so
 /// that no reader sees the log go back.
-pub(crate) async fn get_checkpoint(State(app): State<App>) -> Result<Response, Problem> {
+pub(crate) async fn get_checkpoint(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
     let size = app.reader.published_size().await?;
     if size == 0 {
         return Err(Problem::new(ProblemKind::NotFound, "Nothing is published yet."));
@@ -36,8 +38,11 @@ pub(crate) async fn get_checkpoint(State(app): State<App>) -> Result<Response, P
             "This instance has not caught up with the newest checkpoint.",
         )
     })?;
-    let headers = [(header::CONTENT_TYPE, TEXT), (header::CACHE_CONTROL, BRIEF)];
-    Ok((headers, released.note.to_string()).into_response())
+    let kind = [(header::CONTENT_TYPE, TEXT), (header::CACHE_CONTROL, BRIEF)];
+    // Who signs, and how often, may change while the tree does not.
+    let tag = Hash::of(released.note.as_bytes()).to_base64url();
+    let answer = (kind, released.note.to_string()).into_response();
+    Ok(conditional::tagged(&headers, &tag, answer))
 }
 
 /// A copy of the policy by which this log wants to be verified. Verifiers take theirs from elsewhere.
@@ -59,7 +64,11 @@ pub(crate) async fn get_tile(State(app): State<App>, uri: Uri) -> Result<Respons
     let path: TilePath = path
         .parse()
         .map_err(|error| Problem::because(ProblemKind::MalformedRequest, &error))?;
-    let size = app.published.latest().map_or(0, |released| released.head.size);
+    let mut size = app.published.latest().map_or(0, |released| released.head.size);
+    if !path.exists_at(size) {
+        // Another instance may have answered with a checkpoint that this one has not heard of yet.
+        size = app.reader.published_size().await?.max(size);
+    }
     if !path.exists_at(size) {
         return Err(Problem::new(
             ProblemKind::NotFound,

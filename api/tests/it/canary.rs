@@ -156,8 +156,13 @@ impl Cage {
             let draft = cage.hub.world.approval("wessex", subject);
             cage.say(draft).await;
         }
-        cage.usual(&["register-held", "register-deferred", "register-published"])
-            .await;
+        cage.usual(&[
+            "register-held",
+            "register-published",
+            "project-registered",
+            "register-deferred",
+        ])
+        .await;
         cage
     }
 
@@ -203,13 +208,27 @@ impl Cage {
                 }
                 self.say(draft).await;
             }
+            if ending == Ending::Withheld {
+                self.usual(&["packet-offered"]).await;
+            }
         }
+    }
+
+    fn kid(&self, actor: &Actor) -> serde_json::Value {
+        self.hub
+            .world
+            .key(actor)
+            .public()
+            .thumbprint()
+            .to_base64url()
+            .into()
     }
 
     /// Every way in which things end, the log last.
     async fn wind_up(&mut self) {
         let rest = [
             "time-marked",
+            "time-corrected",
             "checkpoint-anchored",
             "heads-committed",
             "tre-amended",
@@ -228,16 +247,13 @@ impl Cage {
             "log-key-rotated",
         ];
         self.usual(&rest).await;
-        let mercia = Draft::new(
-            &Cast::tre("mercia", TreRole::Root),
-            &"tre/mercia".parse().unwrap(),
-            "key-revoked",
-            json!({
-                "kid": self.hub.world.key(&Cast::tre("mercia", TreRole::Runner)).public().thumbprint().to_base64url(),
-                "reason": "lost",
-            }),
-        );
-        self.say(mercia).await;
+        let root = Cast::tre("mercia", TreRole::Root);
+        let kid = self.kid(&Cast::tre("mercia", TreRole::Runner));
+        let revoked = json!({ "kid": kid, "reason": "lost", "suspect_from": 3 });
+        self.say(Draft::new(&root, &root.home(), "key-revoked", revoked))
+            .await;
+        let settled = self.hub.world.usual("key-doubts-settled").by(&root);
+        self.say(settled.on(&root.home()).with("kid", kid)).await;
         let second = "registrar/second".parse().unwrap();
         let keys = both_keys(&self.hub.world, &second);
         let granted = self.hub.world.usual("role-granted").with("keys", keys);
@@ -249,10 +265,13 @@ impl Cage {
             .with("id", "second".into())
             .with("role", "registrar".into());
         self.say(ended).await;
+        let settled = self.hub.world.usual("role-doubts-settled");
+        let kid = self.kid(&second);
+        self.say(settled.with("kid", kid)).await;
         let project = self.hub.world.cast.project;
         let member = self.hub.world.cast.member.to_string();
         let registrar = self.hub.world.cast.registrar.clone();
-        let removed = json!({ "member": member, "reason": "left" });
+        let removed = json!({ "member": member, "reason": "left", "suspect_from": 3 });
         self.say(Draft::new(
             &registrar,
             &Stream::Project(project),
@@ -260,6 +279,9 @@ impl Cage {
             removed,
         ))
         .await;
+        let settled = self.hub.world.usual("member-doubts-settled");
+        let kid = self.kid(&self.hub.world.cast.researcher());
+        self.say(settled.with("kid", kid)).await;
         self.usual(&["log-closed"]).await;
     }
 }

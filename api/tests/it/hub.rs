@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use daybook_api::{App, ProblemKind};
+use daybook_api::{App, Following, PacketLimits, PacketStore, ProblemKind};
 use daybook_core::access::AccessToken;
 use daybook_core::event::{Claims, Event, Seen};
 use daybook_core::id::{Actor, TreRole};
@@ -18,22 +18,36 @@ use daybook_store::append::Candidate;
 use daybook_store::{Store, StoreError, initialise};
 use daybook_testkit::{TestDb, founded_world, identity, options, signer, travelling};
 use daybook_world::{Cast, Draft, ORIGIN, World, bytes, id};
-use object_store::local::LocalFileSystem;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_postgres::{Client, Config};
 use tower::ServiceExt as _;
 
+use crate::s3::S3;
+
 /// Bytes of a packet at most, in these tests.
 pub(crate) const MAX_PACKET: u64 = 64 * 1024;
+
+/// The folder in which packets end up, one way or another.
+const PACKETS: &str = "packets of this hub";
 
 /// A hub, its router, and the world whose events it takes.
 pub(crate) struct Hub {
     pub(crate) world: World,
     pub(crate) store: Store,
     pub(crate) router: Router,
+    pub(crate) app: App,
+    /// The server of the bucket, where packets are in one.
+    pub(crate) s3: Option<S3>,
     db: TestDb,
     folder: TempDir,
+}
+
+/// Where a hub keeps its packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    Folder,
+    Bucket,
 }
 
 /// A signed event with the openings that travel beside it.
@@ -52,7 +66,12 @@ pub(crate) struct Answer {
 
 /// The key with which an actor shows who it is.
 pub(crate) fn access_key(actor: &Actor) -> SecretKey {
-    SecretKey::from_seed(&bytes(&format!("access key of {actor}")))
+    SecretKey::from_seed(&access_seed(actor))
+}
+
+/// What that key is made from.
+pub(crate) fn access_seed(actor: &Actor) -> [u8; 32] {
+    bytes(&format!("access key of {actor}"))
 }
 
 /// What registers a key, with the proof that the actor holds it.
@@ -170,6 +189,22 @@ impl Hub {
         Self::start(TestDb::migrated(found).await, enrolled_world()).await
     }
 
+    /// The same, with packets in that place and within those limits.
+    pub(crate) async fn keeping(keeping: Keeping, limits: PacketLimits) -> Self {
+        let mut hub = Self::new().await;
+        let folder = hub.folder.path().join(PACKETS);
+        let store = match keeping {
+            Keeping::Folder => PacketStore::folder(&folder).unwrap(),
+            Keeping::Bucket => {
+                let s3 = hub.s3.insert(S3::start(&folder).await);
+                PacketStore::bucket(Arc::new(s3.bucket()), "of/this-hub")
+            }
+        };
+        hub.app = App::new(ORIGIN, &signer().verifier().to_string(), &hub.store, store, limits);
+        hub.router = daybook_api::router(hub.app.clone());
+        hub
+    }
+
     /// A hub whose log has a name and no entry.
     pub(crate) async fn empty() -> Self {
         let db = TestDb::new().await;
@@ -180,17 +215,48 @@ impl Hub {
 
     async fn start(db: TestDb, world: World) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(PACKETS)).unwrap();
+        Self::begin(db, folder, world).await
+    }
+
+    /// The same hub after an orderly end.
+    pub(crate) async fn restart(self) -> Self {
+        let Self {
+            world,
+            store,
+            db,
+            folder,
+            ..
+        } = self;
+        store.close().await;
+        Self::begin(db, folder, world).await
+    }
+
+    /// Another instance on the same database.
+    pub(crate) async fn second(&self) -> Store {
+        let guard = self.folder.path().join("second");
+        std::fs::create_dir(&guard).unwrap();
+        open(self.db.config(), &guard).await
+    }
+
+    /// Lets everybody follow within other limits.
+    pub(crate) fn follow_within(&mut self, limits: Following) {
+        self.router = daybook_api::router(self.app.clone().following(&self.store, limits));
+    }
+
+    async fn begin(db: TestDb, folder: TempDir, world: World) -> Self {
         let store = open(db.config(), folder.path()).await;
-        let packets = folder.path().join("packets of this hub");
-        std::fs::create_dir(&packets).unwrap();
-        let packets = LocalFileSystem::new_with_prefix(packets).unwrap();
+        let packets = folder.path().join(PACKETS);
+        let packets = PacketStore::folder(&packets).unwrap();
         let log_key = signer().verifier().to_string();
-        let app = App::new(ORIGIN, &log_key, &store, Arc::new(packets), MAX_PACKET);
-        let router = daybook_api::router(app);
+        let app = App::new(ORIGIN, &log_key, &store, packets, PacketLimits::usual(MAX_PACKET));
+        let router = daybook_api::router(app.clone());
         Self {
             world,
             store,
             router,
+            app,
+            s3: None,
             db,
             folder,
         }
@@ -211,13 +277,13 @@ impl Hub {
     /// The names of all files of the packet store, and of all folders in it that hold nothing.
     pub(crate) fn stored(&self) -> Vec<String> {
         let mut names = Vec::new();
-        let mut folders = vec![self.folder.path().join("packets of this hub")];
+        let mut folders = vec![self.folder.path().join(PACKETS)];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     folders.push(path);
-                } else {
+                } else if !is_note_of_s3(&path) {
                     names.push(path.file_name().unwrap().to_str().unwrap().to_owned());
                 }
             }
@@ -228,7 +294,7 @@ impl Hub {
 
     /// Sends a request.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let path = request.uri().to_string();
+        let (method, path) = (request.method().clone(), request.uri().to_string());
         let answer = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
@@ -240,6 +306,7 @@ impl Hub {
         if !answer.status.is_success() {
             answer.check_problem(&path);
         }
+        crate::openapi::check(&method, &path, &answer);
         answer
     }
 
@@ -359,6 +426,12 @@ impl Hub {
         assert_eq!(self.content().await, before, "a refused event changed something");
         answer
     }
+}
+
+/// What the server of the bucket writes beside objects for itself.
+fn is_note_of_s3(path: &Path) -> bool {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    name.starts_with(".bucket-")
 }
 
 /// The body that offers an event.

@@ -30,6 +30,16 @@ fn indexes(page: &Value) -> Vec<u64> {
     entries.map(|entry| entry["index"].as_u64().unwrap()).collect()
 }
 
+/// An entry as every route tells it.
+fn told(index: usize, event: &Event) -> Value {
+    let claims = event.claims();
+    json!({
+        "index": index, "leaf_hash": event.leaf().to_base64url(), "stream": claims.sub.to_string(), "seq": claims.seq,
+        "type": claims.kind, "author": claims.iss.to_string(), "event": event.as_str(),
+        "at": jiff::Timestamp::from_second(claims.iat).unwrap().to_string(),
+    })
+}
+
 /// The indexes of the world's entries that a test picks.
 fn those(world: &World, pick: impl Fn(&Event) -> bool) -> Vec<u64> {
     (0..)
@@ -44,15 +54,15 @@ async fn pages_follow_one_another_without_gap_or_repeat() {
     let hub = Hub::new().await;
     let all = those(&hub.world, |_| true);
     for limit in [1, 7, 500] {
-        let (mut found, mut after) = (Vec::new(), String::new());
+        let (mut found, mut cursor) = (Vec::new(), String::new());
         loop {
-            let page = hub.get(&format!("/v1/events?limit={limit}{after}")).await.json();
+            let page = hub.get(&format!("/v1/events?limit={limit}{cursor}")).await.json();
             assert_eq!(page["tree_size"], all.len());
             found.extend(indexes(&page));
             assert!(found.len() <= all.len(), "pages repeat entries");
-            match &page["next_after"] {
+            match &page["next"] {
                 Value::Null => break,
-                next => after = format!("&after={next}"),
+                next => cursor = format!("&cursor={}", next.as_str().unwrap()),
             }
         }
         assert_eq!(found, all, "{limit}");
@@ -74,7 +84,7 @@ async fn pages_follow_one_another_without_gap_or_repeat() {
     );
     let page = hub.get("/v1/events?limit=1").await.json();
     let first = &hub.world.entries()[0];
-    let entry = json!({ "index": 0, "leaf_hash": first.leaf().to_base64url(), "event": first.as_str() });
+    let entry = told(0, first);
     assert_eq!(page["entries"], json!([entry]));
     assert_eq!(hub.get("/v1/events/0").await.json(), entry);
 }
@@ -231,7 +241,7 @@ async fn a_queue_wakes_when_a_job_arrives_and_else_when_the_time_is_over() {
     let size = hub.world.entries().len();
     let queue =
         async |hub: &Hub, query: String| hub.get(&format!("/v1/tres/wessex/queue{query}")).await.json();
-    let empty = json!({ "tre": "wessex", "tree_size": size, "jobs": [] });
+    let empty = json!({ "tre": "wessex", "tree_size": size, "jobs": [], "next": null });
     let begun = Instant::now();
     assert_eq!(queue(&hub, String::new()).await, empty);
     assert_eq!(queue(&hub, format!("?after={}&wait=30", size - 1)).await, empty);
@@ -310,15 +320,10 @@ async fn a_job_is_told_in_words_and_with_its_whole_history() {
     );
 
     let history = hub.get(&format!("/v1/jobs/{job}/history")).await.json();
-    let told = history["entries"].as_array().unwrap();
-    assert_eq!(told.len(), steps.len() + 1);
-    for (index, (entry, event)) in (first..).zip(told.iter().zip(&hub.world.entries()[first..])) {
-        let claims = event.claims();
-        let expected = json!({
-            "index": index, "leaf_hash": event.leaf().to_base64url(), "type": claims.kind, "author": claims.iss.to_string(),
-            "seq": claims.seq, "at": claims.iat, "event": event.as_str(),
-        });
-        assert_eq!(*entry, expected);
+    let entries = history["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), steps.len() + 1);
+    for (index, (entry, event)) in (first..).zip(entries.iter().zip(&hub.world.entries()[first..])) {
+        assert_eq!(*entry, told(index, event));
     }
     let submission = state["submission"].as_str().unwrap();
     let told = hub.get(&format!("/v1/submissions/{submission}")).await.json();

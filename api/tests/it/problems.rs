@@ -19,6 +19,8 @@ use tokio_postgres::Client;
 
 use crate::append::spliced;
 use crate::hub::{Answer, Hub, Signed, access_key, append_body, insider, now, relay, sha256, token};
+use crate::limited;
+use crate::{batch, follow};
 
 #[test]
 fn the_page_of_problems_is_that_of_the_set() {
@@ -48,7 +50,7 @@ fn slugs_and_titles_name_one_problem_each() {
 async fn every_problem_of_the_set_is_met() {
     let mut hub = Hub::new().await;
     for kind in ProblemKind::ALL {
-        let answer = provoke(&mut hub, *kind).await;
+        let answer = Box::pin(provoke(&mut hub, *kind)).await;
         assert_eq!(answer.slug(), kind.slug(), "{}", answer.text());
         assert_eq!(answer.status, kind.status());
     }
@@ -64,6 +66,14 @@ async fn provoke(hub: &mut Hub, kind: ProblemKind) -> Answer {
             body["openings"] = json!(["!"]);
             hub.post("/v1/events", &body).await
         }
+        ProblemKind::NoSuchRange | ProblemKind::OverQuota | ProblemKind::PacketsUnavailable => {
+            crate::packets::provoke(kind).await
+        }
+        ProblemKind::TooSlow => limited::too_slow().await,
+        ProblemKind::UriTooLong => hub.get(&format!("/healthz?{}", "x".repeat(9_000))).await,
+        ProblemKind::RateLimited => limited::rate_limited().await,
+        ProblemKind::NotReady => limited::not_ready().await,
+        ProblemKind::ViewBehind => crate::lists::view_behind().await,
         ProblemKind::NotAuthenticated => hub.get(&format!("/v1/packets/{}", id("packet"))).await,
         ProblemKind::UnknownKey => {
             let mut signed = fresh(hub, "unknown").await;
@@ -129,6 +139,8 @@ async fn provoke(hub: &mut Hub, kind: ProblemKind) -> Answer {
             let uri = format!("/v1/packets/{}?sha256={}", id("refused"), sha256(b"other"));
             put_bare(hub, &uri, kind == ProblemKind::DigestMismatch).await
         }
+        ProblemKind::NoWitnesses => batch::no_witnesses(hub).await,
+        ProblemKind::TooFarBack => follow::too_far_back().await,
         ProblemKind::Busy => busy().await,
         ProblemKind::OutcomeUnknown => outcome_unknown().await,
         ProblemKind::Stopped => stopped().await,
@@ -235,7 +247,7 @@ async fn stopped() -> Answer {
     hub.owner().await.batch_execute(tamper).await.unwrap();
     let signed = fresh(&mut hub, "doubtful").await;
     let answer = hub.offer(&signed).await;
-    assert_eq!(hub.get("/readyz").await.slug(), "stopped");
+    assert_eq!(hub.get("/readyz").await.slug(), "not-ready");
     assert_eq!(hub.get("/healthz").await.status, StatusCode::OK);
     answer
 }
@@ -253,7 +265,7 @@ async fn unavailable() -> Answer {
         .unwrap();
     let end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1";
     client.query(end, &[&name]).await.unwrap();
-    assert_eq!(hub.get("/readyz").await.slug(), "unavailable");
+    assert_eq!(hub.get("/readyz").await.slug(), "not-ready");
     let answers = join_all(["/v1/events", "/v1/events/0", "/v1/keys"].map(|uri| hub.get(uri))).await;
     answers
         .into_iter()
@@ -287,6 +299,9 @@ async fn what_cannot_be_read_is_told_in_words_of_the_outside() {
     for uri in [
         "/v1/events?limit=x",
         "/v1/events?after=-1",
+        "/v1/events?before=x",
+        "/v1/events?next_after=1",
+        "/v1/jobs/da1e2a3c-5b0d-4d5c-9b2f-0a1b2c3d4e5f?after=x",
         "/v1/events?stream=a&stream=b",
         "/v1/events?unknown=1",
         "/v1/events?leaf_hash=short",

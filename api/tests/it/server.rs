@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::http::Method;
 use axum::middleware::{self, Next};
-use daybook_api::{Patience, serve_with};
+use daybook_api::{Patience, Service, serve_as};
 use daybook_world::id;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,14 +20,14 @@ use tokio_util::sync::CancellationToken;
 use crate::hub::{Hub, access_key, insider, sha256, token};
 
 /// Nothing here takes longer unless it hangs, and no patience below is as long.
-const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 /// Longer than any test waits.
 const LONG: Duration = Duration::from_mins(10);
 
-struct Served {
-    hub: Hub,
-    address: SocketAddr,
-    stop: CancellationToken,
+pub(crate) struct Served {
+    pub(crate) hub: Hub,
+    pub(crate) address: SocketAddr,
+    pub(crate) stop: CancellationToken,
     server: JoinHandle<()>,
     /// Requests that have begun.
     begun: Arc<AtomicUsize>,
@@ -35,7 +35,15 @@ struct Served {
 
 impl Served {
     async fn new(patience: Patience) -> Self {
-        let hub = Hub::new().await;
+        let service = Service {
+            patience,
+            ..Service::default()
+        };
+        Self::serving(Hub::new().await, service).await
+    }
+
+    /// Serves a hub's router over a real socket.
+    pub(crate) async fn serving(hub: Hub, service: Service) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let begun = Arc::new(AtomicUsize::new(0));
@@ -46,7 +54,7 @@ impl Served {
         };
         let router = hub.router.clone().layer(middleware::from_fn(count));
         let stop = CancellationToken::new();
-        let server = tokio::spawn(serve_with(listener, router, stop.clone(), patience));
+        let server = tokio::spawn(serve_as(listener, router, stop.clone(), service));
         Self {
             hub,
             address,
@@ -56,11 +64,11 @@ impl Served {
         }
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    async fn until_begun(&self, count: usize) {
+    pub(crate) async fn until_begun(&self, count: usize) {
         let wait = async {
             while self.begun.load(Ordering::SeqCst) < count {
                 tokio::task::yield_now().await;
@@ -70,7 +78,7 @@ impl Served {
     }
 
     /// Tells the server to stop; it must, and then nobody listens any more.
-    async fn ends(self) {
+    pub(crate) async fn ends(self) {
         self.stop.cancel();
         timeout(LIMIT, self.server)
             .await
@@ -82,7 +90,7 @@ impl Served {
 }
 
 /// Reads one answer with a `Content-Length`, and leaves the connection open.
-async fn answer(stream: &mut TcpStream) -> String {
+pub(crate) async fn answer(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -103,7 +111,7 @@ async fn answer(stream: &mut TcpStream) -> String {
 }
 
 /// What comes until the other side closes.
-async fn rest(stream: &mut TcpStream) -> String {
+pub(crate) async fn rest(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     // A reset is as good an end as any.
     drop(
@@ -114,7 +122,7 @@ async fn rest(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn patient() -> Patience {
+pub(crate) fn patient() -> Patience {
     Patience {
         header: LONG,
         answer: LONG,

@@ -1,7 +1,7 @@
 //! `daybook collect`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
@@ -50,7 +50,11 @@ pub async fn collect_results(author: &mut Author, origin: &str, job: Uuid, out: 
         text(&state, "state")
     );
     let released = released(author, job).await?;
-    let bytes = author.client().get_packet(&author.keys, origin, packet).await?;
+    let part = part_of(out, packet);
+    let bytes = author.client().fetch_packet(&author.keys, origin, packet, &part);
+    let bytes = bytes.await.with_context(|| {
+        format!("the results could not be fetched; {} holds what has come, and the same command goes on from there", part.display())
+    })?;
     let bag = Bag::from_zip(&bytes, &Limits::default()).context("the result packet is not a good bag")?;
     let found = commitment::of_released(&bag).context("the result packet holds no salt of its outputs")?;
     let stated = released
@@ -63,7 +67,7 @@ pub async fn collect_results(author: &mut Author, origin: &str, job: Uuid, out: 
         base64url::encode(&found) == stated,
         "the outputs in the packet are not those that were approved; keep the packet and tell the TRE"
     );
-    fs::write(out, &bytes).with_context(|| format!("cannot write {}", out.display()))?;
+    fs::rename(&part, out).with_context(|| format!("cannot write {}", out.display()))?;
     let files = bag
         .payload
         .keys()
@@ -78,6 +82,13 @@ pub async fn collect_results(author: &mut Author, origin: &str, job: Uuid, out: 
     };
     let receipt = author.say(&draft).await?;
     Ok(Collected { files, receipt })
+}
+
+/// Where a packet's bytes gather until it is whole.
+fn part_of(out: &Path, packet: &str) -> PathBuf {
+    let mut name = out.as_os_str().to_owned();
+    name.push(format!(".{packet}.part"));
+    PathBuf::from(name)
 }
 
 /// The `job-released` event, with its leaf hash recomputed from its bytes.

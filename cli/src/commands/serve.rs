@@ -1,17 +1,18 @@
-//! `daybook init`, `daybook serve` and `daybook migrate`.
+//! `daybook init` and `daybook serve`.
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
-use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
+use anyhow::Result;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{info, warn};
 
 use super::output;
 use crate::args::{HubArgs, InitArgs, ServeArgs};
 use crate::config::{Config, Secrets};
 use crate::hub::{self, Consent, Hub};
+use crate::service;
 
-fn read(args: HubArgs) -> Result<(Config, Secrets)> {
+pub(super) fn read(args: HubArgs) -> Result<(Config, Secrets)> {
     let config = Config::read(&args.config)?;
     Ok((
         config,
@@ -41,40 +42,52 @@ pub(super) async fn init(args: InitArgs) -> Result<ExitCode> {
 pub(super) async fn serve(args: ServeArgs) -> Result<ExitCode> {
     let consent = Consent {
         trust_database: args.trust_database,
+        max_batch: None,
     };
     let (config, secrets) = read(args.hub)?;
-    let hub = Hub::start(&config, &secrets, consent).await?;
-    wait_for_end().await?;
+    // Listened to from here on without a gap: a second signal that comes close after the first must not be lost.
+    let mut ends = Ends::listen()?;
+    let hub = tokio::select! {
+        started = Hub::start(&config, &secrets, consent) => started?,
+        () = ends.next() => return Ok(ExitCode::FAILURE),
+    };
+    service::ready().await;
+    // Until the process ends: a hub that hangs while it ends is ended by systemd.
+    service::keep_watchdog();
+    ends.next().await;
+    service::stopping().await;
     info!("Ending: what waits is committed and published first");
     tokio::select! {
         ended = hub.stop() => ended?,
-        second = wait_for_end() => {
-            second?;
-            return Ok(ExitCode::FAILURE);
+        () = ends.next() => {
+            warn!("Told a second time: ending at once");
+            // Not by returning: that would wait for whatever hangs, such as a disk.
+            std::process::exit(1);
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn migrate(args: HubArgs) -> Result<ExitCode> {
-    let url = args
-        .database_url
-        .context("`migrate` is for your own PostgreSQL: set DATABASE_URL")?;
-    let config = url
-        .parse()
-        .context("DATABASE_URL is not a PostgreSQL connection string")?;
-    let version = daybook_store::migrate(&config).await?;
-    output::line(&format!("The schema has version {version}."));
-    Ok(ExitCode::SUCCESS)
+/// Ctrl-C and SIGTERM.
+pub(crate) struct Ends {
+    terminate: Signal,
+    interrupt: Signal,
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-pub(crate) async fn wait_for_end() -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+impl Ends {
+    /// From now on neither ends the process by itself.
+    pub(crate) fn listen() -> Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

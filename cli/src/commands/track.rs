@@ -10,16 +10,19 @@ use uuid::Uuid;
 use super::output;
 use super::submit::text;
 use crate::args::TrackArgs;
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, Live};
 
-/// How often `--follow` asks.
+/// How often `--follow` asks where the hub does not tell by itself.
 const PAUSE: Duration = Duration::from_secs(2);
+/// How long to gather what comes close together before asking for the state.
+const GATHER: Duration = Duration::from_millis(200);
 
 pub(super) async fn run(args: TrackArgs) -> Result<ExitCode> {
     let client = Client::new(&args.hub)?;
     let mut shown = Value::Null;
+    let mut news = News::default();
     loop {
-        let jobs = jobs(&client, args.id).await?;
+        let (path, jobs) = jobs(&client, args.id).await?;
         if jobs != shown {
             if args.json {
                 output::line(&jobs.to_string());
@@ -36,17 +39,60 @@ pub(super) async fn run(args: TrackArgs) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         shown = jobs;
-        tokio::time::sleep(PAUSE).await;
+        news.wait(&client, &path).await;
     }
 }
 
-/// The jobs of a submission, or the one job of that id.
-async fn jobs(client: &Client, id: Uuid) -> Result<Value, ClientError> {
-    match client.get::<Value>(&format!("/v1/submissions/{id}")).await {
-        Ok(mut submission) => Ok(submission["jobs"].take()),
-        Err(error) if error.is("not-found") => Ok(Value::from(vec![
-            client.get::<Value>(&format!("/v1/jobs/{id}")).await?,
-        ])),
+/// What is heard of a submission or a job.
+#[derive(Default)]
+struct News {
+    live: Option<Live>,
+    /// The last entry heard of.
+    last: Option<u64>,
+}
+
+impl News {
+    /// Waits until something has happened, or for a while where the hub does not tell.
+    async fn wait(&mut self, client: &Client, path: &str) {
+        if self.live.is_none() {
+            // Whatever is wrong shows when the state is asked for.
+            self.live = client.live(path, self.last).await.ok().flatten();
+        }
+        if let Some(live) = &mut self.live {
+            match live.next().await {
+                Some(index) => {
+                    self.last = Some(index);
+                    self.gather().await;
+                    return;
+                }
+                None => self.live = None,
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+
+    /// Takes what comes close behind: a stream begins with everything that has happened so far.
+    async fn gather(&mut self) {
+        while let Some(live) = &mut self.live {
+            match tokio::time::timeout(GATHER, live.next()).await {
+                Ok(Some(index)) => self.last = Some(index),
+                Ok(None) => self.live = None,
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// The jobs of a submission, or the one job of that id, and where they are found.
+async fn jobs(client: &Client, id: Uuid) -> Result<(String, Value), ClientError> {
+    let path = format!("/v1/submissions/{id}");
+    match client.get::<Value>(&path).await {
+        Ok(mut submission) => Ok((path, submission["jobs"].take())),
+        Err(error) if error.is("not-found") => {
+            let path = format!("/v1/jobs/{id}");
+            let job = client.get::<Value>(&path).await?;
+            Ok((path, Value::from(vec![job])))
+        }
         Err(error) => Err(error),
     }
 }

@@ -367,13 +367,16 @@ async fn approve(
 }
 
 async fn publish(editor: &mut Author, timeline: &Timeline, project: Uuid, version: &str) -> Result<()> {
+    // There is no page yet: what it would show is which version of which project.
+    let page = daybook_core::canonical::text(&json!({ "project": project, "version": version }));
+    let page = Hash::of(page.as_bytes()).to_base64url();
     let told = Told {
         who: "Editor",
         what: "puts the project on the register at its first approval",
         stream: Stream::Register(project),
         kind: "register-published",
         clear: json!({ "version": 1, "cause": version, "openings": [] }),
-        sealed: Vec::new(),
+        sealed: vec![("page", page.into())],
     };
     tell(editor, timeline, told).await?;
     Ok(())

@@ -13,7 +13,7 @@ use crate::args::DemoArgs;
 use crate::author::Author;
 use crate::client::{Client, Follower};
 use crate::commands::output;
-use crate::config::{Config, Secrets};
+use crate::config::{Config, LimitTable, PacketConfig, Secrets};
 use crate::hub::{self, Consent, Hub};
 use crate::keyfile::Keys;
 
@@ -37,10 +37,16 @@ impl Stage {
         let config = Config {
             origin: ORIGIN.to_owned(),
             listen: args.listen,
+            tls_cert: None,
+            tls_key: None,
             data_dir: folder.join("data"),
             key_dir: folder.join("keys"),
             guard_path: folder.join("guard/guard.json"),
             max_packet_bytes: 64 * 1024 * 1024,
+            metrics_listen: None,
+            trusted_proxies: Vec::new(),
+            limits: LimitTable::default(),
+            packets: PacketConfig::default(),
         };
         fs::create_dir_all(&config.data_dir)
             .with_context(|| format!("cannot make {}", config.data_dir.display()))?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use daybook_store::Address;
 use daybook_store::cluster::{Cluster, Config as ClusterConfig, ProgramSearch};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +20,7 @@ const AGAIN: Duration = Duration::from_secs(2);
 
 /// A database that answers.
 pub struct Database {
-    config: tokio_postgres::Config,
+    config: Address,
     private: Option<Private>,
 }
 
@@ -33,10 +34,20 @@ struct Private {
 impl Database {
     /// Connects to `DATABASE_URL`, or starts the private cluster and brings its schema up to date.
     pub async fn start(config: &Config, secrets: &Secrets) -> Result<Self> {
+        let database = Self::as_it_is(config, secrets).await?;
+        if database.private.is_some()
+            && let Err(error) = daybook_store::migrate(&database.config).await
+        {
+            database.stop().await?;
+            return Err(error.into());
+        }
+        Ok(database)
+    }
+
+    /// Connects to `DATABASE_URL`, or starts the private cluster, and leaves the schema alone.
+    pub async fn as_it_is(config: &Config, secrets: &Secrets) -> Result<Self> {
         if let Some(url) = &secrets.database_url {
-            let config = url
-                .parse()
-                .context("DATABASE_URL is not a PostgreSQL connection string")?;
+            let config = url.parse().context("DATABASE_URL")?;
             return Ok(Self {
                 config,
                 private: None,
@@ -46,7 +57,7 @@ impl Database {
         let cluster = Cluster::start(wanted.clone())
             .await
             .context("the private PostgreSQL cluster")?;
-        let config = cluster.pg_config();
+        let config = Address::from(cluster.pg_config());
         daybook_store::migrate(&config).await?;
         Ok(Self {
             config,
@@ -55,7 +66,7 @@ impl Database {
     }
 
     /// How to connect.
-    pub fn config(&self) -> tokio_postgres::Config {
+    pub fn config(&self) -> Address {
         self.config.clone()
     }
 
@@ -121,7 +132,7 @@ async fn keep_alive(shared: Arc<Mutex<Option<Cluster>>>, wanted: ClusterConfig, 
     }
 }
 
-fn cluster_config(config: &Config) -> ClusterConfig {
+pub(crate) fn cluster_config(config: &Config) -> ClusterConfig {
     let mut cluster = ClusterConfig::new(&config.data_dir);
     cluster.runtime_dir = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let path = env::var_os("PATH")

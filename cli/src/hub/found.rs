@@ -11,7 +11,7 @@ use daybook_store::append::Candidate;
 use daybook_store::{Identity, Store};
 use serde_json::{Value, json};
 
-use super::{CLERK_FILE, Database, LOG_KEY_FILE, OPERATOR_FILE, log_signer, open_store};
+use super::{CLERK_FILE, Consent, Database, LOG_KEY_FILE, OPERATOR_FILE, log_signer, open_store};
 use crate::config::{Config, Secrets};
 use crate::keyfile::{self, Keys};
 use crate::random;
@@ -46,7 +46,7 @@ async fn found_on(config: &Config, secrets: &Secrets, name: &str, database: &Dat
     };
     daybook_store::initialise(&client, &identity).await?;
     drop(client);
-    let store = open_store(config, database, signer, false).await?;
+    let store = open_store(config, database, signer, Consent::default()).await?;
     let appended = open_log(config, name, &log_key, &store).await;
     store.close().await;
     appended?;

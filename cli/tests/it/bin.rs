@@ -162,7 +162,10 @@ impl Serving {
     }
 
     pub(crate) fn text(&self, path: &str) -> String {
-        let url = format!("{}{path}", self.url);
+        Self::text_at(&format!("{}{path}", self.url))
+    }
+
+    pub(crate) fn text_at(url: &str) -> String {
         runtime().block_on(async { reqwest::get(url).await.unwrap().text().await.unwrap() })
     }
 

@@ -237,7 +237,7 @@ fn kill_server(site: &Site) {
 fn append_patiently(site: &Site, hub: &Serving, log_key: &str) -> u64 {
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_mins(1) {
-        if hub.text("/readyz") == "ready\n" {
+        if hub.text("/readyz").contains("\"ready\":true") {
             return append(site, hub, log_key, "wessex");
         }
     }

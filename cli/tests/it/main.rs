@@ -3,9 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
 mod bin;
+mod chaos;
 mod commands;
 mod demo;
+mod doctor;
 mod hub;
+mod operation;
 mod packet;
+mod restore;
+mod service;
 mod study;
 mod support;

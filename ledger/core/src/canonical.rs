@@ -49,7 +49,7 @@ pub enum CanonicalError {
 pub fn parse(bytes: &[u8]) -> Result<Value, CanonicalError> {
     let value: Value = serde_json::from_slice(bytes).map_err(|_| CanonicalError::Syntax)?;
     check(&value, 1)?;
-    if text(&value).as_bytes() == bytes {
+    if spells(&value, bytes).is_some_and(<[u8]>::is_empty) {
         Ok(value)
     } else {
         Err(CanonicalError::Spelling)
@@ -70,6 +70,11 @@ pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, CanonicalError> 
 pub fn text(value: &Value) -> String {
     // Serialising a `Value` into memory fails only for numbers that are no JSON, which a `Value` cannot hold.
     serde_json_canonicalizer::to_string(value).unwrap_or_default()
+}
+
+/// The same for the members of an object.
+pub fn object_text(members: &Map<String, Value>) -> String {
+    serde_json_canonicalizer::to_string(members).unwrap_or_default()
 }
 
 /// Checks the narrowing, but not the spelling, of a value `depth` levels down.
@@ -104,10 +109,76 @@ pub fn check_name(name: &str) -> Result<(), CanonicalError> {
     }
 }
 
+/// What follows the canonical form of a value that passed [`check`] at the beginning of some bytes; `None` where they begin
+/// with something else.
+///
+/// Reading along instead of writing the form anew and comparing: every event comes through
+/// here. Names are printable ASCII, so that the order of their bytes is RFC 8785's order of UTF-16 units.
+fn spells<'a>(value: &Value, bytes: &'a [u8]) -> Option<&'a [u8]> {
+    match value {
+        Value::Null => bytes.strip_prefix(b"null"),
+        Value::Bool(true) => bytes.strip_prefix(b"true"),
+        Value::Bool(false) => bytes.strip_prefix(b"false"),
+        Value::Number(number) => bytes.strip_prefix(number.as_i64()?.to_string().as_bytes()),
+        Value::String(string) => spells_string(string, bytes),
+        Value::Array(items) => {
+            let mut rest = bytes.strip_prefix(b"[")?;
+            for (n, item) in items.iter().enumerate() {
+                if n > 0 {
+                    rest = rest.strip_prefix(b",")?;
+                }
+                rest = spells(item, rest)?;
+            }
+            rest.strip_prefix(b"]")
+        }
+        Value::Object(members) => {
+            let mut rest = bytes.strip_prefix(b"{")?;
+            let mut before: Option<&str> = None;
+            for (name, member) in members {
+                if let Some(before) = before {
+                    rest = rest.strip_prefix(b",").filter(|_| before < name.as_str())?;
+                }
+                before = Some(name);
+                rest = spells_string(name, rest)?.strip_prefix(b":")?;
+                rest = spells(member, rest)?;
+            }
+            rest.strip_prefix(b"}")
+        }
+    }
+}
+
+/// The same for a string (RFC 8785 §3.2.2.2): only quotation mark, reverse solidus and control characters are escaped.
+fn spells_string<'a>(string: &str, bytes: &'a [u8]) -> Option<&'a [u8]> {
+    let mut rest = bytes.strip_prefix(b"\"")?;
+    let mut left = string.as_bytes();
+    loop {
+        let plain = left
+            .iter()
+            .position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'))
+            .unwrap_or(left.len());
+        let (run, after) = left.split_at(plain);
+        rest = rest.strip_prefix(run)?;
+        let Some((escaped, after)) = after.split_first() else {
+            return rest.strip_prefix(b"\"");
+        };
+        rest = match escaped {
+            b'"' => rest.strip_prefix(br#"\""#),
+            b'\\' => rest.strip_prefix(br"\\"),
+            0x08 => rest.strip_prefix(br"\b"),
+            0x09 => rest.strip_prefix(br"\t"),
+            0x0a => rest.strip_prefix(br"\n"),
+            0x0c => rest.strip_prefix(br"\f"),
+            0x0d => rest.strip_prefix(br"\r"),
+            other => rest.strip_prefix(format!("\\u{other:04x}").as_bytes()),
+        }?;
+        left = after;
+    }
+}
+
 fn check_string(string: &str) -> Result<(), CanonicalError> {
     if string.contains('\0') {
         Err(CanonicalError::Nul)
-    } else if string.chars().any(is_noncharacter) {
+    } else if !string.is_ascii() && string.chars().any(is_noncharacter) {
         Err(CanonicalError::Noncharacter)
     } else {
         Ok(())
@@ -139,6 +210,30 @@ mod tests {
             r#""x""#,
         ] {
             assert_eq!(text(&parse(text_in.as_bytes()).unwrap()), text_in);
+        }
+    }
+
+    #[test]
+    fn every_character_is_read_as_rfc_8785_writes_it() {
+        for c in (1..=0x2100).filter_map(char::from_u32) {
+            let value = serde_json::json!({ "a": format!("x{c}y"), "b": [c.to_string()] });
+            let written = text(&value);
+            assert_eq!(parse(written.as_bytes()), Ok(value), "{written}");
+            for other in [
+                format!("{written} "),
+                written.replace("y\"", "y"),
+                written.replace('[', "[["),
+            ] {
+                assert!(parse(other.as_bytes()).is_err(), "{other}");
+            }
+            let escaped = written.replace(&format!("x{c}y"), &format!("x\\u{:04X}y", u32::from(c)));
+            if escaped != written {
+                assert_eq!(
+                    parse(escaped.as_bytes()),
+                    Err(CanonicalError::Spelling),
+                    "{escaped}"
+                );
+            }
         }
     }
 

@@ -1,12 +1,13 @@
 //! What holds above every rule table: who writes which stream, in which order, and whose key is whose at this index.
 //!
 //! A rule table is adopted by the operator and so can be changed by it; this cannot. The operator vouches for the hub's
-//! services, registrars and auditors. It invites a TRE by the thumbprint of a root key that the TRE made and keeps, and
+//! services, registrars and auditors, and for keys of its own beside the first. It invites a TRE by the thumbprint of a root key that the TRE made and keeps, and
 //! can never add a key of a TRE: only the root lends keys to relay, runner and review. A key belongs to one actor for ever.
 //!
 //! Streams' states are JSON objects. The constitution keeps three members of them: `author`, the organisation that wrote
-//! the first event; `keys`, the keys valid now of the actors at home there; and, in the federation's, `tres`, the root of
-//! each invited TRE. The rest is the rule table's.
+//! the first event; `keys`, the keys valid now of the actors at home there; `doubts`, the keys that ended under suspicion,
+//! each with the tree size from which what it signed is in doubt; and, in the federation's, `tres`, the root of each
+//! invited TRE. The rest is the rule table's.
 
 mod keys;
 
@@ -87,6 +88,12 @@ pub enum Breach {
     /// A key that some actor already had.
     #[error("the key {0} is registered already; a key belongs to one actor for ever")]
     KeyKnown(Hash),
+    /// A key that is to end, and is not its holder's.
+    #[error("the key {0} is not a key of that holder at this point of the log")]
+    NoSuchKey(Hash),
+    /// The operator's last key for events, or a root's.
+    #[error("that would end the last key for events of {0}; register another first")]
+    LastKey(Actor),
     /// A key without proof of possession.
     #[error("the proof of possession for the key {kid}")]
     Possession {
@@ -136,6 +143,7 @@ pub fn check(origin: &str, event: &Event, facts: &dyn Facts) -> Result<Vec<Regis
     check_invitation(event, facts)?;
     check_key(event, facts, &registrations)?;
     check_seen(event, facts)?;
+    keys::check_end(event, facts.state(&claims.sub))?;
     for (at, new) in registrations.iter().enumerate() {
         let twice = registrations[..at].iter().any(|other| other.kid == new.kid);
         if twice || facts.key_was_registered(&new.kid) {
@@ -257,13 +265,8 @@ fn check_key(event: &Event, facts: &dyn Facts, registrations: &[Registration]) -
         && registrations
             .iter()
             .any(|new| new.kid == *event.kid() && new.actor == claims.iss && new.usage == KeyUse::Event);
-    let held = valid_key(
-        facts.state(&claims.iss.home()),
-        &claims.iss,
-        event.kid(),
-        KeyUse::Event,
-    )
-    .is_some();
+    let home = facts.state(&claims.iss.home());
+    let held = home.is_some_and(|home| keys::holds(home, &claims.iss, event.kid(), KeyUse::Event));
     if own || held {
         Ok(())
     } else {

@@ -45,7 +45,7 @@ impl Hash {
 
     /// Reads 43 characters of unpadded base64url; any other spelling is `None`.
     pub fn from_base64url(text: &str) -> Option<Self> {
-        base64url::decode(text).and_then(|bytes| Self::from_slice(&bytes))
+        base64url::decode_array(text).map(Self)
     }
 
     /// Writes 43 characters of unpadded base64url.

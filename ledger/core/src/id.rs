@@ -45,8 +45,9 @@ fn parts(text: &str) -> Vec<&str> {
 /// Reads a random id in its one spelling.
 pub fn random_id(text: &str) -> Result<Uuid, IdError> {
     let id = Uuid::try_parse(text).map_err(|_| IdError::Uuid(cut(text)))?;
-    let canonical =
-        id.get_version_num() == 4 && id.get_variant() == Variant::RFC4122 && id.to_string() == text;
+    let canonical = id.get_version_num() == 4
+        && id.get_variant() == Variant::RFC4122
+        && id.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text;
     if canonical {
         Ok(id)
     } else {

@@ -29,7 +29,11 @@ pub enum KeyError {
 
 /// An Ed25519 public key: canonical and of prime order.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PublicKey(VerifyingKey);
+pub struct PublicKey {
+    point: VerifyingKey,
+    /// Made once: every event that the key signs is compared with it.
+    thumbprint: Hash,
+}
 
 impl PublicKey {
     /// Takes the 32 bytes of RFC 8032 §5.1.5.
@@ -44,8 +48,17 @@ impl PublicKey {
             return Err(KeyError::Order);
         }
         VerifyingKey::from_bytes(bytes)
-            .map(Self)
+            .map(Self::new)
             .map_err(|_| KeyError::Encoding)
+    }
+
+    fn new(point: VerifyingKey) -> Self {
+        let x = base64url::encode(point.as_bytes());
+        let jwk = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
+        Self {
+            point,
+            thumbprint: Hash::of(jwk.as_bytes()),
+        }
     }
 
     /// Reads the JWK member `x` (RFC 8037 §2).
@@ -58,22 +71,22 @@ impl PublicKey {
 
     /// Writes the JWK member `x`.
     pub fn to_x(&self) -> String {
-        base64url::encode(self.0.as_bytes())
+        base64url::encode(self.point.as_bytes())
     }
 
     /// The 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
-        self.0.as_bytes()
+        self.point.as_bytes()
     }
 
     /// The key's name: its JWK thumbprint with SHA-256 (RFC 7638 §3, members of RFC 8037 §2).
     pub fn thumbprint(&self) -> Hash {
-        Hash::of(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, self.to_x()).as_bytes())
+        self.thumbprint
     }
 
     /// Verifies strictly: no small-order component, canonical `S` (RFC 8032 §5.1.7 without cofactor).
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), KeyError> {
-        self.0
+        self.point
             .verify_strict(message, &Signature::from_bytes(signature))
             .map_err(|_| KeyError::Signature)
     }
@@ -96,7 +109,7 @@ impl SecretKey {
 
     /// The public half.
     pub fn public(&self) -> PublicKey {
-        PublicKey(self.0.verifying_key())
+        PublicKey::new(self.0.verifying_key())
     }
 
     /// Signs some bytes. Deterministic (RFC 8032 §5.1.6).

@@ -1,8 +1,8 @@
 //! What a stranger needs to verify a Daybook log.
 //!
 //! # In scope
-//! Events (the bytes that actors sign), sealed fields, keys, the Merkle tree and its tiles, signed notes, checkpoints
-//! and proofs, and the constitution: who may write which stream, and which key is whose at an index.
+//! Events (the bytes that actors sign), sealed fields, keys, the Merkle tree and its tiles, the heads of streams, signed
+//! notes, checkpoints and proofs, and the constitution: who may write which stream, and which key is whose at an index.
 //!
 //! # Out of scope
 //! What an event means and whether it may follow (`policy/rules`), storage (`ledger/store`), transport (`api`).
@@ -18,6 +18,7 @@ pub mod checkpoint;
 pub mod constitution;
 pub mod event;
 pub mod hash;
+pub mod heads;
 pub mod id;
 pub mod jws;
 pub mod key;

@@ -1,7 +1,10 @@
 //! Appending: many callers, one sequencer, one transaction for all that waits.
 
 mod batch;
+mod door;
+mod gate;
 mod intake;
+mod rehearsal;
 mod sequencer;
 mod write;
 
@@ -13,7 +16,10 @@ use daybook_core::{Hash, id};
 use daybook_rules::Refusal;
 use thiserror::Error;
 
-pub use self::intake::Appender;
+pub use self::gate::{Gate, Pace};
+pub use self::intake::{Appender, Batch, Offered};
+pub use self::rehearsal::Rehearsal;
+pub(crate) use self::rehearsal::Stage;
 pub(crate) use self::sequencer::{Sequencer, Start, Stop};
 use crate::StoreError;
 
@@ -88,9 +94,20 @@ pub enum AppendError {
     /// Too much waits already.
     #[error("the hub has as much waiting as it takes; send the same bytes again after a pause")]
     Busy,
+    /// An event before it in the same batch was not taken in.
+    #[error(
+        "an event before this one in the batch was not taken in; send that one and all after it again, in order"
+    )]
+    Cut,
     /// The caller's patience ended before the database answered.
     #[error("it is not known yet whether the event was appended; send the same bytes again")]
     OutcomeUnknown,
+    /// The author sends faster than its pace allows.
+    #[error("the author sends faster than this hub takes from one author")]
+    TooFast {
+        /// How long to wait.
+        wait: std::time::Duration,
+    },
     /// The hub has stopped writing.
     #[error("the hub has stopped writing: {0}")]
     Stopped(String),

@@ -23,12 +23,14 @@ mod endpoint;
 mod error;
 mod init;
 mod lock;
+mod look;
 mod postmaster;
 mod programs;
 mod server;
 mod socket;
 
 pub use error::ClusterError;
+pub use look::Look;
 pub use programs::ProgramSearch;
 
 use account::Account;

@@ -96,8 +96,15 @@ pub enum GuardError {
     },
 }
 
+impl GuardError {
+    /// Whether the file could not be read or written, which may pass. Everything else is a contradiction or a doubt.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Io { .. })
+    }
+}
+
 /// The guard file of one hub.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Guard {
     path: PathBuf,
     mark: Option<Mark>,
@@ -141,6 +148,21 @@ impl Guard {
         Some(TreeHead {
             size: mark.size,
             root: Hash::from_base64url(&mark.root)?,
+        })
+    }
+
+    /// Whether the mark could be raised now: makes the folder, writes a file beside the guard with fsync, and removes it.
+    pub fn probe(&self) -> Result<(), GuardError> {
+        let probe = self.path.with_extension("probe");
+        let written = self.lock_folder().and_then(|_folder| {
+            let mut file = File::create(&probe)?;
+            file.write_all(b"may be removed")?;
+            file.sync_all()?;
+            fs::remove_file(&probe)
+        });
+        written.map_err(|source| GuardError::Io {
+            path: self.path.clone(),
+            source,
         })
     }
 
@@ -249,6 +271,29 @@ mod tests {
         guards[1].raise(mark(5)).unwrap();
         assert_eq!(Guard::open(&path).unwrap().mark(), Some(&mark(9)));
         assert_eq!(guards[1].mark(), Some(&mark(9)));
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_that_passes_and_leaves_the_old_mark() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("guard.json");
+        let mut guard = Guard::open(&path).unwrap();
+        guard.raise(mark(5)).unwrap();
+        guard.probe().unwrap();
+        // Whatever is written to that device meets a full disk.
+        for name in ["guard.new", "guard.probe"] {
+            std::os::unix::fs::symlink("/dev/full", folder.path().join(name)).unwrap();
+        }
+        let is_full = |error: &GuardError| matches!(error, GuardError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull);
+        let errors = [guard.probe().unwrap_err(), guard.raise(mark(9)).unwrap_err()];
+        for error in errors {
+            assert!(is_full(&error) && error.is_passing(), "{error:?}");
+        }
+        assert_eq!(Guard::open(&path).unwrap().mark(), Some(&mark(5)));
+        assert_eq!(guard.mark(), Some(&mark(5)));
+        fs::remove_file(folder.path().join("guard.new")).unwrap();
+        guard.raise(mark(9)).unwrap();
+        assert_eq!(Guard::open(&path).unwrap().mark(), Some(&mark(9)));
     }
 
     #[test]

@@ -1,9 +1,13 @@
-//! Whether this hub still writes.
+//! Whether this hub still writes, and how its loops fare.
+
+mod beat;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+
+pub use self::beat::{Beat, Trouble};
 
 /// How long to wait before a failed database is asked again.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -12,12 +16,16 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Clone, Debug)]
 pub struct Health {
     stopped: Arc<watch::Sender<Option<String>>>,
+    sequencer: Arc<Beat>,
+    publisher: Arc<Beat>,
 }
 
 impl Default for Health {
     fn default() -> Self {
         Self {
             stopped: Arc::new(watch::Sender::new(None)),
+            sequencer: Arc::new(Beat::new("sequencer")),
+            publisher: Arc::new(Beat::new("publisher")),
         }
     }
 }
@@ -26,6 +34,16 @@ impl Health {
     /// Why the hub has stopped writing; `None` while it writes.
     pub fn stopped(&self) -> Option<String> {
         self.stopped.borrow().clone()
+    }
+
+    /// How the loop that appends fares.
+    pub fn sequencer(&self) -> &Beat {
+        &self.sequencer
+    }
+
+    /// How the loop that publishes fares.
+    pub fn publisher(&self) -> &Beat {
+        &self.publisher
     }
 
     /// Stops all writing until a person decides. The first reason stays.

@@ -1,8 +1,12 @@
 //! Which log the database holds, and which server holds the database.
 
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use daybook_core::note::VerifierKey;
 use deadpool_postgres::GenericClient;
 use tokio_postgres::Client;
+use tracing::warn;
 
 use crate::error::damaged;
 use crate::row::parsed;
@@ -68,44 +72,114 @@ pub(crate) async fn read(client: &impl GenericClient) -> Result<Identity, StoreE
     })
 }
 
+/// Refuses a database that holds another log.
+pub(crate) async fn check(
+    client: &impl GenericClient,
+    origin: &str,
+    log_key: &VerifierKey,
+) -> Result<(), StoreError> {
+    let found = read(client).await?;
+    if found.origin == origin && found.log_key == *log_key {
+        return Ok(());
+    }
+    Err(StoreError::OtherLog {
+        found: found.log_key.to_string(),
+        expected: log_key.to_string(),
+    })
+}
+
 /// PostgreSQL's own identity of its files, which a copy, a restore or a promoted standby changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Server {
+pub(crate) struct ServerId {
     pub(crate) system_identifier: String,
     pub(crate) timeline: i32,
 }
 
-impl Server {
-    pub(crate) async fn read(client: &impl GenericClient) -> Result<Self, StoreError> {
-        let row = sql::one(
-            client,
-            "-- server
-             SELECT system_identifier::text, timeline_id
-             FROM pg_control_system(), pg_control_checkpoint()",
-            &[],
-        )
-        .await?;
-        Ok(Self {
-            system_identifier: row.try_get(0)?,
-            timeline: row.try_get(1)?,
-        })
-    }
-
-    /// Stops where the connection now leads to another server than before.
-    pub(crate) async fn check(&self, client: &impl GenericClient) -> Result<(), StoreError> {
-        let now = Self::read(client).await?;
-        if now == *self {
-            return Ok(());
-        }
-        Err(damaged(format!(
-            "the server was {self} and is now {now}; a person must say which is the true one"
-        )))
+impl fmt::Display for ServerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "system {} timeline {}", self.system_identifier, self.timeline)
     }
 }
 
-impl std::fmt::Display for Server {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "system {} timeline {}", self.system_identifier, self.timeline)
+/// What was last known of the server. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Server(Arc<Mutex<Known>>);
+
+#[derive(Clone, Debug)]
+struct Known {
+    id: ServerId,
+    /// Its commits wait for a synchronous standby.
+    is_synchronous: bool,
+}
+
+impl Known {
+    async fn read(client: &impl GenericClient) -> Result<Self, StoreError> {
+        // Not the timeline of the last checkpoint, which after a promotion stays the old one for minutes.
+        let row = sql::one(
+            client,
+            "-- server
+             SELECT system_identifier::text,
+                 CASE WHEN NOT pg_is_in_recovery()
+                     THEN ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer
+                 END,
+                 current_setting('synchronous_standby_names') <> ''
+             FROM pg_control_system()",
+            &[],
+        )
+        .await?;
+        let id = ServerId {
+            system_identifier: row.try_get(0)?,
+            timeline: row.try_get::<_, Option<i32>>(1)?.ok_or(StoreError::Standby)?,
+        };
+        Ok(Self {
+            id,
+            is_synchronous: row.try_get(2)?,
+        })
+    }
+}
+
+impl Server {
+    pub(crate) async fn read(client: &impl GenericClient) -> Result<Self, StoreError> {
+        Ok(Self(Arc::new(Mutex::new(Known::read(client).await?))))
+    }
+
+    pub(crate) fn id(&self) -> ServerId {
+        self.known().id.clone()
+    }
+
+    /// Follows a promotion of a synchronous standby, and stops at any other change of the server.
+    ///
+    /// Such a standby holds all that was ever acknowledged, and the old server acknowledges nothing any more: it waits for
+    /// the standby that has left it. Without one, the new server may lack entries and the old one may go on. Whoever calls
+    /// must still compare the entries with what it knows of them.
+    pub(crate) async fn follow(&self, client: &impl GenericClient) -> Result<(), StoreError> {
+        let now = Known::read(client).await?;
+        let mut known = self.known();
+        let before = &known.id;
+        if now.id != *before {
+            if now.id.system_identifier != before.system_identifier || now.id.timeline < before.timeline {
+                return Err(damaged(format!(
+                    "the server was {before} and is now {}; a person must say which is the true one",
+                    now.id
+                )));
+            }
+            if !known.is_synchronous {
+                return Err(damaged(format!(
+                    "the server was {before} and is now {}: a standby was promoted, and the old server waited for none, so that entries may be missing or the old server may still write; a person must say that it has ended and that this one is true",
+                    now.id
+                )));
+            }
+            warn!(
+                "A synchronous standby was promoted: the server was {before} and is now {}",
+                now.id
+            );
+        }
+        *known = now;
+        Ok(())
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

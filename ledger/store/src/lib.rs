@@ -13,23 +13,31 @@
 //! - In doubt nothing is written: see [`health::Health`].
 
 pub mod append;
+pub mod audit;
+pub mod calm;
+pub mod certificate;
 pub mod cluster;
 mod connect;
+mod erase;
 mod error;
 pub mod guard;
+pub mod examine;
 pub mod health;
 mod identity;
 pub mod log;
+pub mod meter;
 mod migrate;
+pub mod monitor;
 pub mod packets;
 mod policy;
+pub mod project;
 pub mod publish;
 pub mod read;
 mod row;
 mod sql;
 mod store;
 
-pub use connect::open;
+pub use connect::{Address, AddressError, Verify, open};
 pub use error::StoreError;
 pub use identity::{Identity, initialise};
 pub use migrate::{migrate, newest};

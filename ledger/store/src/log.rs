@@ -1,5 +1,7 @@
 //! Reading the log itself: head, leaves, tiles, bundles and proofs.
 
+mod shelf;
+
 use std::collections::BTreeMap;
 
 use daybook_core::Hash;
@@ -11,6 +13,7 @@ use deadpool_postgres::{GenericClient, Object};
 use futures::future::try_join_all;
 use tokio_postgres::Row;
 
+pub(crate) use self::shelf::Shelf;
 use crate::StoreError;
 use crate::error::damaged;
 use crate::row::{hash, number, size};

@@ -1,8 +1,8 @@
 //! Migrations: numbered SQL, only ever added, run by one process at a time.
 
-use tokio_postgres::{Client, Config};
+use tokio_postgres::Client;
 
-use crate::{StoreError, connect};
+use crate::{Address, StoreError, connect};
 
 mod embedded {
     refinery::embed_migrations!("../../migrations");
@@ -23,9 +23,13 @@ pub fn newest() -> i32 {
 }
 
 /// Brings the schema up to date and answers with its version. Safe to run from several processes at once.
-pub async fn migrate(config: &Config) -> Result<i32, StoreError> {
-    let mut client = connect::open(config, "daybook migrate").await?;
+pub async fn migrate(address: impl Into<Address>) -> Result<i32, StoreError> {
+    let address = address.into();
+    // The lock below belongs to a session.
+    connect::refuse_pooler(&address).await?;
+    let mut client = connect::open(&address, "daybook migrate").await?;
     lock_migrations(&client).await?;
+    check_window(&client, version(&client).await?).await?;
     // An older program beside a newer schema must be able to start: see `check_schema`.
     let runner = embedded::migrations::runner().set_abort_missing(false);
     runner.run_async(&mut client).await?;
@@ -33,8 +37,8 @@ pub async fn migrate(config: &Config) -> Result<i32, StoreError> {
     version(&client).await
 }
 
-/// Refuses a schema older than this program needs. A newer one only ever adds.
-pub(crate) async fn check_schema(client: &Client) -> Result<(), StoreError> {
+/// Refuses a schema older than this program needs, and a newer one that takes away what this program needs.
+pub(crate) async fn check_schema(client: &Client) -> Result<i32, StoreError> {
     let (found, needed) = (version(client).await?, newest());
     if found < needed {
         let remedy = "run `daybook migrate`";
@@ -43,6 +47,28 @@ pub(crate) async fn check_schema(client: &Client) -> Result<(), StoreError> {
             needed,
             remedy,
         });
+    }
+    check_window(client, found).await?;
+    Ok(found)
+}
+
+/// The window: the oldest program that may run on this schema.
+async fn check_window(client: &Client, found: i32) -> Result<(), StoreError> {
+    let known = newest();
+    if found <= known {
+        return Ok(());
+    }
+    let row = client
+        .query_one(
+            "-- schema_window
+             SELECT min_binary_schema
+             FROM schema_window",
+            &[],
+        )
+        .await?;
+    let oldest: i32 = row.try_get(0)?;
+    if oldest > known {
+        return Err(StoreError::TooOld { found, oldest, known });
     }
     Ok(())
 }
@@ -63,7 +89,7 @@ async fn grant_roles(client: &Client) -> Result<(), StoreError> {
     client
         .batch_execute(
             "GRANT SELECT ON refinery_schema_history TO daybook_log, daybook_reader;
-             GRANT daybook_log, daybook_reader TO CURRENT_USER",
+             GRANT daybook_log, daybook_reader, daybook_view TO CURRENT_USER",
         )
         .await?;
     Ok(())

@@ -1,11 +1,19 @@
 //! What is known of the packets that lie beside the database.
+//!
+//! A place in the packet store is written down before its first byte is sent there, and is a packet's only from the
+//! transaction that lists the packet. What a killed hub leaves behind is therefore always known here.
+
+mod intake;
+mod sweep;
 
 use daybook_core::Hash;
 use deadpool_postgres::Pool;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::row::{hash, number, size};
+pub use self::intake::{Begun, Finished, Quota};
+pub use self::sweep::{Stale, SweepTurn};
+use crate::row::{hash, size};
 use crate::{StoreError, sql};
 
 /// Which way a packet travels.
@@ -40,6 +48,8 @@ pub struct Packet {
     pub kind: PacketKind,
     /// The actor who sent it.
     pub owner: String,
+    /// Where its bytes lie in the packet store.
+    pub place: String,
 }
 
 /// The list of packets.
@@ -53,32 +63,12 @@ impl Packets {
         Self { pool }
     }
 
-    /// Records a packet whose bytes are durable. `false` where the id is taken.
-    pub async fn insert(&self, packet: &Packet) -> Result<bool, StoreError> {
-        let inserted = sql::execute(
-            &self.pool.get().await?,
-            "-- insert_packet
-             INSERT INTO packets (id, sha256, size, kind, owner)
-             VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (id) DO NOTHING",
-            &[
-                /* id */ &packet.id,
-                /* sha256 */ &packet.sha256.as_ref(),
-                /* size */ &number(packet.size),
-                /* kind */ &packet.kind.as_str(),
-                /* owner */ &packet.owner,
-            ],
-        )
-        .await?;
-        Ok(inserted == 1)
-    }
-
     /// A packet by its id.
     pub async fn find(&self, id: Uuid) -> Result<Option<Packet>, StoreError> {
         let row = sql::optional(
             &self.pool.get().await?,
             "-- find_packet
-             SELECT id, sha256, size, kind, owner
+             SELECT id, sha256, size, kind, owner, place
              FROM packets
              WHERE id = $1",
             &[/* id */ &id],
@@ -86,19 +76,41 @@ impl Packets {
         .await?;
         row.as_ref().map(packet).transpose()
     }
+
+    /// Whether a TRE has a job to which no results belong yet.
+    pub async fn may_send_results(&self, tre: &str) -> Result<bool, StoreError> {
+        let row = sql::one(
+            &self.pool.get().await?,
+            "-- job_without_results
+             SELECT EXISTS (
+                 SELECT
+                 FROM stream_heads
+                 WHERE stream >= 'job/'
+                     AND stream < 'job0'
+                     AND state ->> 'results' IS NULL
+                     AND state ->> 'tre' = $1
+             )",
+            &[/* tre */ &tre],
+        )
+        .await?;
+        Ok(row.try_get(0)?)
+    }
 }
 
-fn packet(row: &Row) -> Result<Packet, StoreError> {
+pub(crate) fn packet(row: &Row) -> Result<Packet, StoreError> {
     let kind = match row.try_get(3)? {
         "request" => PacketKind::Request,
         "result" => PacketKind::Result,
         _ => return Err(StoreError::Unreadable("a kind of packet")),
     };
+    let (id, sha256) = (row.try_get::<_, Uuid>(0)?, hash(row, 1)?);
+    let place: Option<String> = row.try_get(5)?;
     Ok(Packet {
-        id: row.try_get(0)?,
-        sha256: hash(row, 1)?,
+        id,
+        sha256,
         size: size(row, 2)?,
         kind,
         owner: row.try_get(4)?,
+        place: place.unwrap_or_else(|| format!("packets/{id}.{}", sha256.to_base64url())),
     })
 }

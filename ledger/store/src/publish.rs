@@ -5,7 +5,7 @@
 //! commit the checkpoint, and only then let it out. Ed25519 is deterministic: two instances at one size sign one note.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use daybook_core::checkpoint::{Checkpoint, CheckpointError};
 use daybook_core::note::{Note, NoteSigner};
@@ -13,7 +13,7 @@ use deadpool_postgres::{GenericClient, Object, Pool, Transaction};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
-use tracing::{debug, error, warn};
+use tracing::{debug, error};
 
 use crate::append::Stop;
 use crate::error::damaged;
@@ -21,6 +21,7 @@ use crate::guard::{Guard, GuardError, Mark};
 use crate::health::Health;
 use crate::identity::Server;
 use crate::log::{self, TreeHead};
+use crate::meter::Meter;
 use crate::row::{number, size};
 use crate::{StoreError, sql};
 
@@ -73,6 +74,21 @@ enum PublishError {
     Checkpoint(#[from] CheckpointError),
 }
 
+impl PublishError {
+    /// What is wrong, without what is inside.
+    fn plain(&self) -> String {
+        match self {
+            Self::Guard(GuardError::Io { source, .. }) => {
+                format!("the guard file cannot be written ({})", source.kind())
+            }
+            Self::Guard(_) => "the guard contradicts the database".to_owned(),
+            Self::Store(error) => error.plain().to_owned(),
+            Self::Postgres(_) | Self::Pool(_) => StoreError::AWAY.to_owned(),
+            Self::Checkpoint(_) => "the checkpoint cannot be made".to_owned(),
+        }
+    }
+}
+
 /// The loop and what it needs.
 pub(crate) struct Publisher {
     pool: Pool,
@@ -81,6 +97,7 @@ pub(crate) struct Publisher {
     guard: Guard,
     server: Server,
     health: Health,
+    meter: Meter,
     /// Also moved by this loop, for the sake of what other instances append.
     head: watch::Sender<TreeHead>,
     released: watch::Sender<Option<Released>>,
@@ -94,6 +111,7 @@ pub(crate) struct Start {
     pub(crate) guard: Guard,
     pub(crate) server: Server,
     pub(crate) health: Health,
+    pub(crate) meter: Meter,
     pub(crate) head: watch::Sender<TreeHead>,
 }
 
@@ -107,6 +125,7 @@ impl Publisher {
             guard,
             server,
             health,
+            meter,
             head,
         } = start;
         (
@@ -117,6 +136,7 @@ impl Publisher {
                 guard,
                 server,
                 health,
+                meter,
                 head,
                 released,
             },
@@ -154,27 +174,28 @@ impl Publisher {
         if self.health.stopped().is_some() {
             return;
         }
+        let health = self.health.clone();
+        let beat = health.publisher();
+        beat.begins();
         match self.publish().await {
-            Ok(()) => {}
+            Ok(()) => beat.worked(),
             Err(PublishError::Store(StoreError::Damaged(reason))) => {
                 error!(reason, "The log is damaged; nothing more is published: {reason}");
                 self.health.stop(reason);
             }
-            Err(PublishError::Guard(error)) => {
+            Err(PublishError::Guard(error)) if !error.is_passing() => {
                 error!(
                     error = &error as &dyn std::error::Error,
-                    "The guard cannot be kept; nothing more is published"
+                    "The guard contradicts the database; nothing more is published"
                 );
-                let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
-                self.health.stop(format!("{error}{}", cause.unwrap_or_default()));
+                self.health.stop(error.to_string());
             }
             Err(error) => {
-                warn!(
-                    error = &error as &dyn std::error::Error,
-                    "Publishing failed; trying again"
-                );
+                self.meter.publish_failures.inc();
+                beat.failed(error.plain(), &error);
             }
         }
+        beat.rests();
     }
 
     async fn publish(&mut self) -> Result<(), PublishError> {
@@ -206,7 +227,7 @@ impl Publisher {
         let row = sql::one(
             client,
             "-- news
-             SELECT h.size, p.size
+             SELECT h.size, p.size, ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer
              FROM log_head AS h, publication AS p",
             &[],
         )
@@ -225,7 +246,9 @@ impl Publisher {
             .borrow()
             .as_ref()
             .map_or(0, |released| released.head.size);
-        Ok(found.max(published) > out)
+        // A promoted standby is news as well: the guard must name its timeline before the next start.
+        let is_promoted = row.try_get::<_, i32>(2)? != self.server.id().timeline;
+        Ok(found.max(published) > out || is_promoted)
     }
 
     /// Signs the head, or takes what another instance has published if that covers it. The guard is raised before either
@@ -237,22 +260,23 @@ impl Publisher {
     ) -> Result<Option<Released>, PublishError> {
         let tx = client.transaction().await?;
         let last = lock_publication(&tx).await?;
-        self.server.check(&tx).await?;
+        self.server.follow(&tx).await?;
         continues(&tx, &[Some(last), Some(head), self.guard.released()]).await?;
         if head.size <= last.size {
             let released = latest(&tx).await?;
             tx.commit().await?;
             if let Some(released) = &released {
                 self.check_note(released)?;
-                self.raise(released.head)?;
+                self.raise(released.head).await?;
             }
             return Ok(released);
         }
         let checkpoint = Checkpoint::new(self.origin.as_str(), head.size, head.root)?;
         let note = checkpoint.sign(&self.signer)?.to_string();
-        self.raise(head)?;
+        self.raise(head).await?;
         insert_checkpoint(&tx, head, &note).await?;
         tx.commit().await?;
+        self.meter.checkpoints.inc();
         debug!(size = head.size, "Published a checkpoint");
         Ok(Some(Released {
             head,
@@ -274,14 +298,35 @@ impl Publisher {
         }
     }
 
-    fn raise(&mut self, head: TreeHead) -> Result<(), GuardError> {
-        self.guard.raise(Mark {
+    async fn raise(&mut self, head: TreeHead) -> Result<(), GuardError> {
+        let server = self.server.id();
+        let mark = Mark {
             origin: self.origin.clone(),
             size: head.size,
             root: head.root.to_base64url(),
-            system_identifier: self.server.system_identifier.clone(),
-            timeline: self.server.timeline,
-        })
+            system_identifier: server.system_identifier,
+            timeline: server.timeline,
+        };
+        if self.guard.mark() == Some(&mark) {
+            return Ok(());
+        }
+        // A disk that hangs must not keep the threads that serve everybody else.
+        let (mut guard, path) = (self.guard.clone(), self.guard.path().to_owned());
+        let begin = Instant::now();
+        let raising = tokio::task::spawn_blocking(move || {
+            let raised = guard.raise(mark);
+            (guard, raised)
+        });
+        let (guard, raised) = raising.await.map_err(|error| GuardError::Io {
+            path,
+            source: std::io::Error::other(error),
+        })?;
+        self.guard = guard;
+        self.meter.guard_writes.observe(begin.elapsed().as_secs_f64());
+        if raised.is_err() {
+            self.meter.guard_failures.inc();
+        }
+        raised
     }
 }
 

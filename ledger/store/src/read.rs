@@ -1,6 +1,8 @@
 //! Reading: entries, streams, proofs, openings and keys. Nothing here can write.
 
 mod entries;
+mod many;
+mod pages;
 mod streams;
 
 use daybook_core::Hash;
@@ -10,7 +12,8 @@ use daybook_core::proof_file::ProofFile;
 use daybook_core::tree::{TileId, encode_bundle};
 use deadpool_postgres::{Object, Pool};
 
-pub use self::entries::{Entry, Filter, StoredOpening};
+pub use self::entries::{Entry, StoredOpening};
+pub use self::pages::{Filter, Page, WINDOW};
 pub use self::streams::StreamHead;
 use crate::error::damaged;
 use crate::publish::Released;
@@ -21,6 +24,7 @@ use crate::{StoreError, log, sql};
 #[derive(Clone)]
 pub struct Reader {
     pool: Pool,
+    shelf: log::Shelf,
 }
 
 /// A key that was registered, valid now or not.
@@ -40,11 +44,24 @@ pub struct StoredKey {
 
 impl Reader {
     pub(crate) fn new(pool: Pool) -> Self {
-        Self { pool }
+        Self {
+            pool,
+            shelf: log::Shelf::default(),
+        }
+    }
+
+    /// Reads with connections of its own, where no log is open.
+    pub fn connect(address: impl Into<crate::Address>) -> Result<Self, StoreError> {
+        Ok(Self::new(crate::connect::reader_pool(&address.into())?))
     }
 
     async fn client(&self) -> Result<Object, StoreError> {
         Ok(self.pool.get().await?)
+    }
+
+    /// A connection that may only read, for the queries of the views; it goes back when it is dropped.
+    pub async fn connection(&self) -> Result<Object, StoreError> {
+        self.client().await
     }
 
     /// Whether the database answers.
@@ -73,17 +90,33 @@ impl Reader {
         row.map(|row| public_key(row.try_get(0)?)).transpose()
     }
 
-    /// All keys of an actor, or of everybody, in the order of their registration; at most 1,000 from index `from` on.
-    pub async fn keys(&self, actor: Option<&str>, from: u64) -> Result<Vec<StoredKey>, StoreError> {
+    /// At most `limit` keys of an actor, or of everybody, in the order of their registration.
+    ///
+    /// They begin after the key `after` of the entry `from`, or with all of that entry's where `after` is `None`: one entry
+    /// may register several.
+    pub async fn keys(
+        &self,
+        actor: Option<&str>,
+        from: u64,
+        after: Option<&Hash>,
+        limit: u16,
+    ) -> Result<Vec<StoredKey>, StoreError> {
+        // No thumbprint comes before the empty one.
+        let after: &[u8] = after.map_or(&[], Hash::as_ref);
         let rows = sql::all(
             &self.client().await?,
             "-- keys
              SELECT kid, actor, use, x, idx
              FROM keys
-             WHERE ($1::text IS NULL OR actor = $1) AND idx >= $2
+             WHERE ($1::text IS NULL OR actor = $1) AND (idx, kid) > ($2, $3::bytea)
              ORDER BY idx, kid
-             LIMIT 1000",
-            &[/* actor */ &actor, /* from */ &number(from)],
+             LIMIT $4",
+            &[
+                /* actor */ &actor,
+                /* from */ &number(from),
+                /* after */ &after,
+                /* limit */ &i64::from(limit),
+            ],
         )
         .await?;
         rows.iter()
@@ -140,7 +173,7 @@ impl Reader {
 
     /// The proof of an entry against a published checkpoint; `None` where that has no such entry.
     pub async fn proof(&self, index: u64, released: &Released) -> Result<Option<ProofFile>, StoreError> {
-        let path = log::inclusion(&self.client().await?, index, released.head.size).await?;
+        let path = self.shelf.inclusion(&self.pool, index, released.head.size).await?;
         let Some(path) = path else { return Ok(None) };
         let note = Note::parse(released.note.as_bytes()).map_err(|error| damaged(error.to_string()))?;
         let proof = ProofFile::new(index, path, note).map_err(|error| damaged(error.to_string()))?;

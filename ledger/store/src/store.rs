@@ -6,24 +6,25 @@ use daybook_core::note::NoteSigner;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio_postgres::Config;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::info;
 
-use crate::append::{self, Appender, MAX_WAITING, Sequencer, Stop};
+use crate::append::{self, Appender, Gate, MAX_BATCH, MAX_WAITING, Sequencer, Stop};
 use crate::guard::{Guard, GuardError};
 use crate::health::Health;
-use crate::identity::{self, Server};
+use crate::identity::{self, Server, ServerId};
 use crate::log::{self, TreeHead};
+use crate::meter::Meter;
+use crate::monitor::{Monitor, Watched};
 use crate::packets::Packets;
 use crate::publish::{self, Published, Publisher};
 use crate::read::Reader;
-use crate::{StoreError, connect, migrate};
+use crate::{Address, StoreError, audit, connect, erase, migrate};
 
 /// How a log is opened.
 pub struct Options {
     /// The database.
-    pub config: Config,
+    pub config: Address,
     /// The log's name.
     pub origin: String,
     /// What signs its checkpoints.
@@ -65,6 +66,10 @@ pub struct Store {
     pub published: Published,
     /// Whether the hub still writes.
     pub health: Health,
+    /// Watches all of it.
+    pub monitor: Monitor,
+    /// Keeps authors to a pace.
+    pub gate: Gate,
     /// The committed head as this instance knows it.
     pub head: watch::Receiver<TreeHead>,
     loops: Loops,
@@ -81,6 +86,11 @@ struct Loops {
 impl Store {
     /// Opens a log after all checks of the start, and begins to take events.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
+        Self::open_taking(options, MAX_BATCH).await
+    }
+
+    /// The same, with another limit on how many events one transaction takes. Fewer only show what many are worth.
+    pub async fn open_taking(options: Options, max_batch: usize) -> Result<Self, OpenError> {
         let Options {
             config,
             origin,
@@ -92,25 +102,21 @@ impl Store {
         let writers = connect::writer_pool(&config)?;
         // Before anything else: in a database that was never migrated there are no roles to take.
         migrate::check_schema(&connect::open(&config, "daybook start").await?).await?;
+        connect::refuse_pooler(&config).await?;
         let mut client = writers.get().await?;
         if require_durability {
             identity::check_durability(&client).await?;
         }
-        let found = identity::read(&client).await?;
-        if found.origin != origin || found.log_key != *signer.verifier() {
-            let expected = signer.verifier().to_string();
-            return Err(StoreError::OtherLog {
-                found: found.log_key.to_string(),
-                expected,
-            }
-            .into());
-        }
+        identity::check(&client, &origin, signer.verifier()).await?;
         let server = Server::read(&client).await?;
         let guard = Guard::open(&guard_path)?;
+        guard.probe()?;
         check_guard(&mut client, &guard, &origin, &server, trust_database).await?;
+        audit::recent::check(&config, signer.verifier()).await?;
+        erase::replay(&client).await?;
         drop(client);
 
-        let health = Health::default();
+        let (health, meter, gate) = (Health::default(), Meter::default(), Gate::default());
         let (head, head_seen) = watch::channel(TreeHead {
             size: 0,
             root: daybook_core::Hash::empty_root(),
@@ -121,21 +127,26 @@ impl Store {
             pool: writers.clone(),
             server: server.clone(),
             health: health.clone(),
+            meter: meter.clone().into(),
             head: head.clone(),
+            max_batch: max_batch.clamp(1, MAX_BATCH),
         })
         .await?;
+        let rehearsed = origin.clone();
         let (mut publishing, published) = Publisher::new(publish::Start {
-            pool: writers,
+            pool: writers.clone(),
             signer,
             origin,
             guard,
             server,
             health: health.clone(),
+            meter: meter.clone(),
             head,
         });
         // Once before anybody asks: a checkpoint is there to serve, and a guard that was missing stands again.
         publishing.publish_once().await;
-        let reader = Reader::new(connect::reader_pool(&config)?);
+        let (readers, packets) = (connect::reader_pool(&config)?, connect::packets_pool(&config)?);
+        let reader = Reader::new(readers.clone());
         let (queue, waiting) = mpsc::channel(MAX_WAITING);
         let stop = Stop::default();
         // The publisher ends after the sequencer, so that all that was acknowledged is covered.
@@ -150,15 +161,31 @@ impl Store {
             _ends_with_store: stop.hard.clone().drop_guard(),
             stop,
         };
-        let appender = Appender::new(queue, reader.clone(), published.clone());
+        let stage = append::Stage::new(rehearsed, connect::rehearsal_pool(&config)?, health.clone());
+        let appender = Appender::new(queue, reader.clone(), published.clone(), stage)
+            .watched(gate.clone(), meter.clone());
         info!(size = head_seen.borrow().size, "Opened the log");
-        let packets = Packets::new(connect::packets_pool(&config)?);
+        let monitor = Monitor::new(Watched {
+            meter,
+            health: health.clone(),
+            appender: appender.clone(),
+            head: head_seen.clone(),
+            published: published.clone(),
+            pools: vec![
+                ("writer", writers),
+                ("packets", packets.clone()),
+                ("reader", readers.clone()),
+            ],
+            readers,
+        });
         Ok(Self {
             appender,
             reader,
-            packets,
+            packets: Packets::new(packets),
             published,
             health,
+            monitor,
+            gate,
             head: head_seen,
             loops,
         })
@@ -189,7 +216,18 @@ async fn check_guard(
     trust_database: bool,
 ) -> Result<(), OpenError> {
     let head = log::locked_head(client).await?;
-    let client = &*client;
+    compare_guard(&*client, head, guard, origin, &server.id(), trust_database).await
+}
+
+/// The same for a head that was read already.
+pub(crate) async fn compare_guard(
+    client: &impl deadpool_postgres::GenericClient,
+    head: TreeHead,
+    guard: &Guard,
+    origin: &str,
+    now: &ServerId,
+    trust_database: bool,
+) -> Result<(), OpenError> {
     let Some((mark, released)) = guard.mark().zip(guard.released()) else {
         let published = publish::latest(client)
             .await?
@@ -223,14 +261,14 @@ async fn check_guard(
     if log::root(client, released.size).await? != released.root {
         return Err(GuardError::Fork(released.size).into());
     }
-    let before = Server {
+    let before = ServerId {
         system_identifier: mark.system_identifier.clone(),
         timeline: mark.timeline,
     };
-    if before != *server && !trust_database {
+    if before != *now && !trust_database {
         return Err(GuardError::OtherServer {
             before: before.to_string(),
-            now: server.to_string(),
+            now: now.to_string(),
         }
         .into());
     }

@@ -29,7 +29,8 @@ const CONDITIONS: &str = "## Conditions
 
 A *field* is a clear field of the event, a *member* one of the state of its stream, a *stream* a name under \"relies on\". `@leaf`
 is the event's leaf hash, `@iat` its time, `@was` the state before, `@id` and `@subject` parts of its stream's name, `@tre`,
-`@project` and `@member` parts of its author's.
+`@project` and `@member` parts of its author's. *Now* is `iat`; where the event relies on the stream `log` and its newest time
+mark is later, it is that.
 
 | condition | holds if |
 |---|---|
@@ -45,7 +46,8 @@ is the event's leaf hash, `@iat` its time, `@was` the state before, `@id` and `@
 | `other STREAM STATE…` | each of these streams is in one of the states |
 | `quotes FIELD STREAM MEMBER` | the field equals that member of each of these streams' states |
 | `mine STREAM` | each of these streams is written by the author's organisation |
-| `unexpired STREAM` | `until` of each of these streams is after `iat` |
+| `past MEMBER` | the member, where there is one, is not after now |
+| `unexpired STREAM` | `until` of each of these streams is after now |
 ";
 
 /// The page: per stream and event who signs, from which state to which, fields, conditions; then limits, codes and the public words.

@@ -4,6 +4,7 @@ mod approval;
 mod condition;
 mod effect;
 mod named;
+mod refold;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +15,14 @@ use serde_json::Value;
 
 pub(crate) use self::condition::Condition;
 pub(crate) use self::effect::Effect;
+pub use self::refold::{refold, writes_across};
 use crate::refusal::Refusal;
 use crate::table::{EventRule, NONE, Table, Target};
+
+/// The name in `reads` under which a rule relies on the log's own clock.
+pub(crate) const CLOCK: &str = "log";
+/// The kinds of streams that go on when the log is closed: erasure is a duty, and the log still dates itself.
+const AFTER_THE_END: [&str; 2] = ["erasure", "log"];
 
 /// What an accepted event changes.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +60,13 @@ impl Scene<'_> {
             .unwrap_or_default()
     }
 
+    /// What an end in time is compared with: `iat`, or the newest time mark of the log where that is later and the rule
+    /// relies on the stream `log`, so that an event dated back passes no end.
+    pub(crate) fn now(&self) -> i64 {
+        let mark = self.other(CLOCK).and_then(|log| log.get("time")?.as_i64());
+        self.event.claims().iat.max(mark.unwrap_or(0))
+    }
+
     /// The state of the first stream under a name.
     pub(crate) fn other(&self, alias: &str) -> Option<&State> {
         self.streams(alias)
@@ -86,7 +100,8 @@ pub fn table_in_force<'a>(table: &'a Table, facts: &dyn Facts, kind: &str) -> Re
         None if kind == POLICY_ADOPTED => Ok(Table::v1()),
         None => Err(Refusal::NoTable),
         Some(adopted) if adopted == table.hash().to_base64url() => {
-            if word(federation) == "closed" {
+            let goes_on = |rule: &EventRule| AFTER_THE_END.contains(&rule.stream.as_str());
+            if word(federation) == "closed" && !table.rule(kind).is_some_and(goes_on) {
                 Err(Refusal::Closed)
             } else {
                 Ok(table)

@@ -23,7 +23,7 @@ pub mod words;
 
 pub use daybook_core::constitution::{Facts, Registration, State};
 
-pub use self::judge::{Verdict, judge, reads, table_in_force};
+pub use self::judge::{Verdict, judge, reads, refold, table_in_force, writes_across};
 pub use self::kind::{ClearKind, SealedKind};
 pub use self::openings::{Admitted, check_openings};
 pub use self::refusal::{OpeningRefusal, Refusal};

@@ -98,8 +98,14 @@ pub enum Refusal {
     },
     #[error("{stream} does not belong to {organisation}")]
     NotYours { stream: Stream, organisation: String },
-    #[error("{stream} has ended: `iat` is not before {until}")]
+    #[error(
+        "{stream} has ended: it was until {until}, and `iat` or the log's newest time mark is not before that"
+    )]
     Expired { stream: Stream, until: i64 },
+    #[error(
+        "an embargo runs until {until}; publishing can begin then, or after another `register-deferred` that ends earlier"
+    )]
+    TooEarly { until: i64 },
     #[error("the TRE {tre} is suspended")]
     Suspended { tre: String },
     #[error(
@@ -135,7 +141,7 @@ pub enum Refusal {
     NotByPerson,
     #[error("{found} people reviewed this set, and {needed} must: one tag for each in `tags`")]
     TooFewReviews { found: i64, needed: i64 },
-    #[error("`id` is there for a registrar and an auditor, and not for the editor")]
+    #[error("`id` is there for a registrar and an auditor, and for no other role")]
     RoleName,
     #[error("{stream} exists already; make a fresh random id for each job")]
     JobTaken { stream: Stream },
@@ -179,6 +185,8 @@ impl Refusal {
         "field-unknown",
         "job-taken",
         "key-known",
+        "key-unknown",
+        "last-key",
         "log-closed",
         "material-end",
         "no-table",
@@ -213,6 +221,7 @@ impl Refusal {
         "same-person",
         "seen-missing",
         "seen-went-back",
+        "too-early",
         "too-few-reviews",
         "tre-suspended",
         "unknown-type",
@@ -251,6 +260,7 @@ impl Refusal {
             Self::OtherState { .. } => "other-state",
             Self::NotYours { .. } => "not-yours",
             Self::Expired { .. } => "expired",
+            Self::TooEarly { .. } => "too-early",
             Self::Suspended { .. } => "tre-suspended",
             Self::ApprovalLapsed { .. } => "approval-lapsed",
             Self::ApprovalField { .. } => "approval-field",
@@ -291,6 +301,8 @@ fn breach_code(breach: &Breach) -> &'static str {
         Breach::SeenMissing(_) => "seen-missing",
         Breach::SeenWentBack { .. } => "seen-went-back",
         Breach::KeyKnown(_) => "key-known",
+        Breach::NoSuchKey(_) => "key-unknown",
+        Breach::LastKey(_) => "last-key",
         Breach::Possession { .. } => "bad-possession",
         Breach::Key(_) => "bad-key",
         Breach::NotInvited(_) => "not-invited",

@@ -48,7 +48,7 @@ pub fn identity() -> Identity {
 /// How the tests open a log: a server that forgets in a crash of the machine will do.
 pub fn options(config: Config, guard_path: &Path) -> Options {
     Options {
-        config,
+        config: config.into(),
         origin: ORIGIN.to_owned(),
         signer: signer(),
         guard_path: guard_path.to_owned(),

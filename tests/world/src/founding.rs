@@ -93,6 +93,15 @@ impl World {
     /// A working federation: TREs joined, datasets, workflow, project and members registered, approved by both TREs, and
     /// the project on the register.
     pub fn founded() -> Self {
+        Self::found(true)
+    }
+
+    /// The same, but for the project: it is not on the register, nor was it ever.
+    pub fn unlisted() -> Self {
+        Self::found(false)
+    }
+
+    fn found(listed: bool) -> Self {
         let mut world = Self::opened();
         for tre in Cast::TRES {
             world.join(tre);
@@ -111,7 +120,8 @@ impl World {
             (world.cast.other_project, vec![world.cast.stranger]),
         ];
         for (project, members) in projects {
-            world.register_project(project, &members);
+            let is_listed = listed || project != world.cast.project;
+            world.add_project(project, &members, is_listed);
         }
         for tre in Cast::TRES {
             for subject in ["project", "workflow", "member"] {
@@ -150,6 +160,10 @@ impl World {
 
     /// A project is registered with its members and appears on the register.
     pub fn register_project(&mut self, project: Uuid, members: &[Uuid]) {
+        self.add_project(project, members, true);
+    }
+
+    fn add_project(&mut self, project: Uuid, members: &[Uuid], is_listed: bool) {
         let registrar = self.cast.registrar.clone();
         let stream = Stream::Project(project);
         let until = self.now + 1_000 * 86_400;
@@ -164,6 +178,9 @@ impl World {
             let keys = self.keys_of(&Cast::member_of(project, *member));
             let added = json!({ "keys": keys, "member": member.to_string() });
             self.say(&Draft::new(&registrar, &stream, "member-added", added));
+        }
+        if !is_listed {
+            return;
         }
         let published = json!({ "cause": version, "openings": [], "version": 1 });
         self.say(&Draft::new(

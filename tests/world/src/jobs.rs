@@ -177,16 +177,12 @@ impl World {
                 world.say(&draft.with("root", root.to_base64url().into()));
                 world
             }
-            "tre-reinstated" => {
-                let mut world = Self::founded();
-                world.steps(&["tre-suspended"]);
-                world
-            }
-            "register-deferred" => {
-                let mut world = Self::founded();
-                world.steps(&["register-held"]);
-                world
-            }
+            "tre-reinstated" => Self::after(&["tre-suspended"]),
+            "register-deferred" => Self::after(&["project-registered"]),
+            "time-corrected" => Self::after(&["time-marked"]),
+            "role-doubts-settled" => Self::after(&["role-ended"]),
+            "key-doubts-settled" => Self::after(&["key-revoked"]),
+            "member-doubts-settled" => Self::after(&["member-removed"]),
             "changes-answered" => Self::with_job("changes-requested"),
             "results-received" => Self::with_job("released"),
             _ => {
@@ -200,6 +196,13 @@ impl World {
                 }
             }
         }
+    }
+
+    /// A founded world in which the usual events of these types were said.
+    fn after(kinds: &[&str]) -> Self {
+        let mut world = Self::founded();
+        world.steps(kinds);
+        world
     }
 
     pub(crate) fn usual_of_job(&self, kind: &str) -> Draft {
@@ -255,6 +258,7 @@ impl World {
                 json!({ "extent": "all", "outputs": or_digest("outputs"), "tags": [digest("ann"), digest("bob")] })
             }
             "disclosure-refused" => json!({ "tags": [digest("ann"), digest("bob")] }),
+            "packet-offered" => json!({ "packet": id("packet without outputs") }),
             "outputs-moved" => json!({ "outputs": or_digest("approved") }),
             "outputs-rechecked" => json!({ "how": "automatic", "outputs": or_digest("approved") }),
             "job-released" => json!({

@@ -40,6 +40,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use daybook_core::constitution::{Facts, Registration, State, valid_key};
 use daybook_core::event::{Claims, Event, Seen};
+use daybook_core::heads::{Head, Heads};
 use daybook_core::id::{Actor, Stream};
 use daybook_core::key::{KeyUse, SecretKey, possession_bytes};
 use daybook_core::sealed::{Opening, digest_list};
@@ -196,6 +197,16 @@ impl World {
             .map(|event| *event.leaf())
             .collect();
         root(&leaves)
+    }
+
+    /// The heads of all streams that have an entry.
+    pub fn heads(&self) -> Heads {
+        let heads = self.heads.iter().map(|(stream, (seq, leaf))| Head {
+            stream: stream.clone(),
+            seq: *seq,
+            leaf: *leaf,
+        });
+        Heads::new(heads.collect()).expect("one head a stream")
     }
 
     /// Signs an event, the next of its stream, with all that an author must fill in.

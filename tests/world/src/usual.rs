@@ -45,10 +45,12 @@ impl World {
             "role-granted" => json!({
                 "id": "second", "keys": self.keys_of(&"registrar/second".parse().expect("an actor")), "role": "registrar",
             }),
-            "role-ended" => json!({ "id": "main", "role": "auditor" }),
+            "role-ended" => json!({ "id": "main", "role": "auditor", "suspect_from": 3 }),
+            "role-doubts-settled" => self.settled(&self.cast.auditor),
             "log-key-rotated" => json!({
                 "key": self.key(&Actor::Clerk).public().to_x(), "reason": "planned", "root": digest("root"), "size": 7,
             }),
+            "time-corrected" => json!({}),
             "log-closed" => json!({ "reason": "completed" }),
             _ => {
                 let stream = Stream::Erasure(id("erasure"));
@@ -58,6 +60,12 @@ impl World {
             }
         };
         Draft::new(&Actor::Operator, &Stream::Federation, kind, data)
+    }
+
+    /// The fields of an event that says what a key signed while it was in doubt.
+    fn settled(&self, actor: &Actor) -> Value {
+        let kid = self.key(actor).public().thumbprint().to_base64url();
+        json!({ "affirmed": [digest("meant")], "disowned": [], "kid": kid, "rest": "disowned" })
     }
 
     /// `role-granted` for the world's registrar or auditor (both called main) or editor.
@@ -89,17 +97,21 @@ impl World {
             "time-marked" => log(json!({})),
             "checkpoint-anchored" => {
                 let signature = daybook_core::base64url::encode(&[7; 64]);
-                let cosigned =
-                    json!([{ "key": digest("witness"), "signature": signature, "time": self.now }]);
+                let cosigned = json!([{ "id": "0a1b2c3d", "key": digest("witness"), "signature": signature, "time": self.now }]);
                 log(json!({ "cosignatures": cosigned, "root": root, "signature": signature, "size": size }))
             }
-            "heads-committed" => log(json!({ "root": root, "size": size, "streams": self.states().len() })),
+            "heads-committed" => {
+                let heads = self.heads();
+                log(json!({ "heads": heads.root().to_base64url(), "size": size, "streams": heads.streams() }))
+            }
             "register-published" => {
                 register(json!({ "cause": project.get("version"), "openings": [], "version": version + 1 }))
             }
             "register-held" => register(json!({ "code": "screen" })),
             "register-deferred" => {
+                let fresh = Stream::Register(id("a fresh project"));
                 register(json!({ "code": "commercial", "tre": "wessex", "until": self.now + 30 * 86_400 }))
+                    .on(&fresh)
             }
             _ => register(json!({ "code": "request" })),
         }
@@ -122,8 +134,14 @@ impl World {
             }
             "key-revoked" => {
                 let ended = self.key(&relay).public().thumbprint().to_base64url();
-                Draft::new(&root, &home, kind, json!({ "kid": ended, "reason": "lost" }))
+                Draft::new(
+                    &root,
+                    &home,
+                    kind,
+                    json!({ "kid": ended, "reason": "lost", "suspect_from": 3 }),
+                )
             }
+            "key-doubts-settled" => Draft::new(&root, &home, kind, self.settled(&relay)),
             "tre-reported" => {
                 let data = json!({
                     "acknowledged": 9, "journal": digest("journal"), "made": 10, "runs": 2, "waiting": 1,
@@ -201,8 +219,12 @@ impl World {
             }
             "member-removed" => say(
                 &project,
-                json!({ "member": self.cast.colleague.to_string(), "reason": "left" }),
+                json!({ "member": self.cast.colleague.to_string(), "reason": "left", "suspect_from": 3 }),
             ),
+            "member-doubts-settled" => {
+                let colleague = Cast::member_of(self.cast.project, self.cast.colleague);
+                say(&project, self.settled(&colleague))
+            }
             "output-linked" => say(&project, json!({ "kind": "paper" })),
             _ => say(&project, json!({ "reason": "completed" })),
         }

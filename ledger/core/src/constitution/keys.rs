@@ -40,6 +40,7 @@ pub fn registrations(event: &Event) -> Result<Vec<Registration>, Breach> {
                 return Err(Breach::Field("role"));
             };
             let role = match text(event, "role")? {
+                "root" => TreRole::Root,
                 "relay" => TreRole::Relay,
                 "runner" => TreRole::Runner,
                 "review" => TreRole::Review,
@@ -55,12 +56,7 @@ pub fn registrations(event: &Event) -> Result<Vec<Registration>, Breach> {
 
 /// Adds the registered keys to the state and takes away those that the event ends.
 pub(super) fn apply(event: &Event, registrations: &[Registration], state: &mut State) {
-    let ended: Option<Ended> = match event.claims().kind.as_str() {
-        "key-revoked" => text(event, "kid").ok().map(|kid| Ended::Key(kid.to_owned())),
-        "role-ended" => granted(event).ok().map(Ended::Actor),
-        "member-removed" => member(event).ok().map(Ended::Actor),
-        _ => None,
-    };
+    let ended = ended(event).ok().flatten();
     if registrations.is_empty() && ended.is_none() {
         return;
     }
@@ -70,31 +66,95 @@ pub(super) fn apply(event: &Event, registrations: &[Registration], state: &mut S
         let entry = json!({ "actor": new.actor.to_string(), "use": new.usage.as_str(), "x": new.key.to_x() });
         keys.insert(new.kid.to_base64url(), entry);
     }
-    match ended {
-        Some(Ended::Key(kid)) => {
-            keys.remove(&kid);
+    let Some(ended) = ended else { return };
+    let mut gone = Vec::new();
+    keys.retain(|kid, key| {
+        let stays = !ended.holds(kid, key);
+        if !stays {
+            gone.push(kid.clone());
         }
-        Some(Ended::Actor(actor)) => {
-            keys.retain(|_, key| key.get("actor").and_then(Value::as_str) != Some(&actor.to_string()));
-        }
-        None => {}
+        stays
+    });
+    let Some(from) = event.claims().data.get("suspect_from") else {
+        return;
+    };
+    if let Value::Object(doubts) = state.entry("doubts").or_insert_with(|| json!({})) {
+        doubts.extend(gone.into_iter().map(|kid| (kid, from.clone())));
+    }
+}
+
+/// A key that is to end must be there, and be its holder's. Whoever registers and ends the keys of a home keeps one for
+/// events: the operator in the federation's stream, the root in its TRE's.
+pub(super) fn check_end(event: &Event, home: Option<&State>) -> Result<(), Breach> {
+    let Some(ended) = ended(event)? else { return Ok(()) };
+    let keys = home.and_then(|home| home.get("keys")?.as_object());
+    let (gone, left): (Vec<_>, Vec<_>) = keys
+        .into_iter()
+        .flatten()
+        .partition(|(kid, key)| ended.holds(kid, key));
+    if let (Some(kid), true) = (ended.kid, gone.is_empty()) {
+        return Err(Breach::NoSuchKey(kid));
+    }
+    let keeper = match &event.claims().sub {
+        Stream::Federation => Actor::Operator,
+        Stream::Tre(tre) => Actor::Tre(tre.clone(), TreRole::Root),
+        _ => return Ok(()),
+    };
+    let keeps = |(_, key): &(&String, &Value)| {
+        let is = |name: &str, value: &str| key.get(name).and_then(Value::as_str) == Some(value);
+        is("actor", &keeper.to_string()) && is("use", KeyUse::Event.as_str())
+    };
+    if left.iter().any(keeps) {
+        Ok(())
+    } else {
+        Err(Breach::LastKey(keeper))
     }
 }
 
 /// The actor's valid key of that name and use.
 pub(super) fn find(home: &State, actor: &Actor, kid: &Hash, usage: KeyUse) -> Option<PublicKey> {
+    PublicKey::from_x(entry(home, actor, kid, usage)?.get("x")?.as_str()?).ok()
+}
+
+/// Whether the actor has a valid key of that name and use. Only keys that were checked come into a state, so that the point
+/// is not checked again.
+pub(super) fn holds(home: &State, actor: &Actor, kid: &Hash, usage: KeyUse) -> bool {
+    entry(home, actor, kid, usage).is_some()
+}
+
+fn entry<'a>(home: &'a State, actor: &Actor, kid: &Hash, usage: KeyUse) -> Option<&'a Value> {
     let entry = home.get("keys")?.get(kid.to_base64url())?;
     let is = |name: &str, value: &str| entry.get(name).and_then(Value::as_str) == Some(value);
-    if is("actor", &actor.to_string()) && is("use", usage.as_str()) {
-        PublicKey::from_x(entry.get("x")?.as_str()?).ok()
-    } else {
-        None
+    (is("use", usage.as_str()) && is("actor", &actor.to_string())).then_some(entry)
+}
+
+/// The keys that an event ends: those of an actor, one of them, or one of whomever.
+struct Ended {
+    actor: Option<String>,
+    kid: Option<Hash>,
+}
+
+impl Ended {
+    fn holds(&self, kid: &str, key: &Value) -> bool {
+        let of = key.get("actor").and_then(Value::as_str);
+        self.kid
+            .is_none_or(|ended| Hash::from_base64url(kid) == Some(ended))
+            && self.actor.as_deref().is_none_or(|actor| of == Some(actor))
     }
 }
 
-enum Ended {
-    Key(String),
-    Actor(Actor),
+fn ended(event: &Event) -> Result<Option<Ended>, Breach> {
+    let actor = match event.claims().kind.as_str() {
+        "key-revoked" => None,
+        "role-ended" => Some(granted(event)?.to_string()),
+        "member-removed" => Some(member(event)?.to_string()),
+        _ => return Ok(None),
+    };
+    let kid = match (event.claims().data.contains_key("kid"), &actor) {
+        (false, Some(_)) => None,
+        _ => Some(Hash::from_base64url(text(event, "kid")?).ok_or(Breach::Field("kid"))?),
+    };
+    Ok(Some(Ended { actor, kid }))
 }
 
 /// The actor of `role-granted` and `role-ended`.
@@ -105,6 +165,8 @@ fn granted(event: &Event) -> Result<Actor, Breach> {
             .map_err(|_| Breach::Field("id"))
     };
     match text(event, "role")? {
+        "operator" => Ok(Actor::Operator),
+        "clerk" => Ok(Actor::Clerk),
         "editor" => Ok(Actor::Editor),
         "registrar" => Ok(Actor::Registrar(slug()?)),
         "auditor" => Ok(Actor::Auditor(slug()?)),

@@ -265,6 +265,54 @@ fn roles_and_memberships_end_with_their_keys() {
 }
 
 #[test]
+fn roles_of_the_hub_renew_their_keys_and_the_last_stays() {
+    let mut log = Log::opened();
+    let kid = |n| key(n).public().thumbprint().to_base64url();
+    let last = |actor: &str| Err(Breach::LastKey(actor.parse().unwrap()));
+    let end = |log: &mut Log, n, data| log.says("operator", "federation", "role-ended", n, data);
+    assert_eq!(end(&mut log, 1, json!({"role": "operator"})), last("operator"));
+    let second = json!({"role": "operator", "keys": [entry("operator", 11)]});
+    log.says("operator", "federation", "role-granted", 1, second)
+        .unwrap();
+    let first = json!({"role": "operator", "kid": kid(1), "suspect_from": 4});
+    end(&mut log, 11, first).unwrap();
+    assert_eq!(log.states[&Stream::Federation]["doubts"], json!({kid(1): 4}));
+    let data = json!({"role": "operator", "kid": kid(11)});
+    assert_eq!(end(&mut log, 11, data.clone()), last("operator"));
+    let unknown = Breach::NoSuchKey(key(11).public().thumbprint());
+    let clerks = json!({"role": "clerk", "kid": kid(11)});
+    assert_eq!(end(&mut log, 11, clerks), Err(unknown));
+    // A key for access does not keep a home.
+    let mut access = entry("operator", 12);
+    let public = key(12).public();
+    let bytes = possession_bytes(ORIGIN, &Actor::Operator, KeyUse::Access, &public);
+    access["use"] = "access".into();
+    access["proof"] = crate::base64url::encode(&key(12).sign(&bytes)).into();
+    let third = json!({"role": "operator", "keys": [access]});
+    log.says("operator", "federation", "role-granted", 11, third)
+        .unwrap();
+    assert_eq!(end(&mut log, 11, data), last("operator"));
+}
+
+#[test]
+fn a_root_lends_a_root_and_the_last_stays() {
+    let mut log = Log::opened();
+    let revoked = json!({"kid": key(5).public().thumbprint().to_base64url()});
+    let root = "tre/wessex/root";
+    let outcome = log.says(root, "tre/wessex", "key-revoked", 5, revoked.clone());
+    assert_eq!(outcome, Err(Breach::LastKey(root.parse().unwrap())));
+    let second = json!({"role": "root", "keys": [entry(root, 9)]});
+    log.says(root, "tre/wessex", "key-added", 5, second).unwrap();
+    log.says(root, "tre/wessex", "key-revoked", 9, revoked).unwrap();
+    let relay = json!({"role": "relay", "keys": [entry("tre/wessex/relay", 10)]});
+    assert!(
+        log.says(root, "tre/wessex", "key-added", 5, relay.clone())
+            .is_err()
+    );
+    log.says(root, "tre/wessex", "key-added", 9, relay).unwrap();
+}
+
+#[test]
 fn possession_is_proved() {
     let mut log = Log::opened();
     let mut stolen = entry("tre/wessex/runner", 9);

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod heads;
+#[cfg(test)]
 mod notes;
 #[cfg(test)]
 mod oracles;

@@ -1,6 +1,6 @@
 //! Judging a batch: what the transaction has read, and what each event of the batch adds to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use daybook_core::Hash;
 use daybook_core::constitution::{self, Facts, State};
@@ -14,12 +14,11 @@ use super::{AppendError, Candidate, Receipt};
 /// What a batch needs to know before it is judged.
 #[derive(Debug, Default)]
 pub(super) struct Needs {
-    pub(super) leaves: Vec<Hash>,
     pub(super) authors: Vec<String>,
     pub(super) jtis: Vec<Uuid>,
-    pub(super) streams: BTreeSet<Stream>,
+    pub(super) streams: HashSet<Stream>,
     pub(super) kids: Vec<Hash>,
-    pub(super) actors: BTreeSet<Actor>,
+    pub(super) actors: HashSet<Actor>,
 }
 
 impl Needs {
@@ -27,7 +26,6 @@ impl Needs {
         let mut needs = Self::default();
         for event in events {
             let claims = event.claims();
-            needs.leaves.push(*event.leaf());
             needs.authors.push(claims.iss.to_string());
             needs.jtis.push(claims.jti);
             needs.streams.extend(reads(table, event));
@@ -43,24 +41,47 @@ impl Needs {
     }
 }
 
+/// Streams and actors that are kept from one batch to the next at most; beyond that all are forgotten.
+const MAX_KEPT: usize = 4_096;
+
 /// What is known at this point of the log: as read under the lock, and then as each accepted event leaves it.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    pub(super) indexes: BTreeMap<Hash, u64>,
-    pub(super) jtis: BTreeSet<(Actor, Uuid)>,
-    pub(super) heads: BTreeMap<Stream, (u64, Hash)>,
-    pub(super) states: BTreeMap<Stream, State>,
+    /// The author's ids that the batch uses and that stand in the log: of which entry, and where.
+    pub(super) jtis: BTreeMap<(Actor, Uuid), (Hash, u64)>,
     pub(super) kids: BTreeSet<Hash>,
-    pub(super) seen: BTreeMap<Actor, u64>,
+    /// Every stream that was looked for, those without an event too.
+    pub(super) streams: HashMap<Stream, Kept>,
+    pub(super) seen: HashMap<Actor, u64>,
+}
+
+/// Head and state of a stream, each if there is one.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    pub(super) head: Option<(u64, Hash)>,
+    pub(super) state: Option<State>,
+}
+
+impl Known {
+    /// What still holds for the next batch once this one has committed, if nobody else appends in between: streams and
+    /// actors, as their rows now are. Whoever holds the lock sees from the head whether somebody has.
+    pub(super) fn for_the_next(mut self) -> Self {
+        self.jtis.clear();
+        self.kids.clear();
+        if self.streams.len() > MAX_KEPT || self.seen.len() > MAX_KEPT {
+            return Self::default();
+        }
+        self
+    }
 }
 
 impl Facts for Known {
     fn head(&self, stream: &Stream) -> Option<(u64, Hash)> {
-        self.heads.get(stream).copied()
+        self.streams.get(stream)?.head
     }
 
     fn state(&self, stream: &Stream) -> Option<&State> {
-        self.states.get(stream)
+        self.streams.get(stream)?.state.as_ref()
     }
 
     fn key_was_registered(&self, kid: &Hash) -> bool {
@@ -74,18 +95,18 @@ impl Facts for Known {
 
 /// An event that was accepted, with all that is written for it.
 #[derive(Debug)]
-pub(super) struct Accepted {
+pub(super) struct Accepted<'a> {
     pub(super) index: u64,
-    pub(super) event: Event,
+    pub(super) event: &'a Event,
     pub(super) openings: Vec<Admitted>,
     pub(super) registrations: Vec<constitution::Registration>,
 }
 
 /// A batch after judgement.
 #[derive(Debug, Default)]
-pub(super) struct Judged {
+pub(super) struct Judged<'a> {
     /// What is appended, in order.
-    pub(super) accepted: Vec<Accepted>,
+    pub(super) accepted: Vec<Accepted<'a>>,
     /// The states that changed: position and leaf hash where the stream has an event.
     pub(super) changed: BTreeSet<Stream>,
     /// One answer for each candidate that was judged. It is true once the transaction has committed.
@@ -95,13 +116,13 @@ pub(super) struct Judged {
 }
 
 /// Judges candidates in order from index `size` on; stops after one that adopts a rule table.
-pub(super) fn judge_all(
+pub(super) fn judge_all<'a>(
     origin: &str,
     table: &Table,
     size: u64,
     known: &mut Known,
-    candidates: &[&Candidate],
-) -> Judged {
+    candidates: &[&'a Candidate],
+) -> Judged<'a> {
     let mut judged = Judged::default();
     let mut next = size;
     for candidate in candidates {
@@ -119,45 +140,48 @@ pub(super) fn judge_all(
     judged
 }
 
-fn judge_one(
+fn judge_one<'a>(
     origin: &str,
     table: &Table,
     index: u64,
     known: &mut Known,
-    candidate: &Candidate,
-    judged: &mut Judged,
+    candidate: &'a Candidate,
+    judged: &mut Judged<'a>,
 ) -> Result<Receipt, AppendError> {
     let event = &candidate.event;
     let claims = event.claims();
     let leaf = *event.leaf();
-    if let Some(index) = known.indexes.get(&leaf) {
+    let id = (claims.iss.clone(), claims.jti);
+    match known.jtis.get(&id) {
         // Whatever has happened since, these bytes are in the log. Openings are not taken a second time.
-        return Ok(Receipt {
-            index: *index,
-            leaf,
-            is_repeat: true,
-        });
-    }
-    if known.jtis.contains(&(claims.iss.clone(), claims.jti)) {
-        return Err(AppendError::Conflict(claims.iss.clone()));
+        Some((known, index)) if *known == leaf => {
+            return Ok(Receipt {
+                index: *index,
+                leaf,
+                is_repeat: true,
+            });
+        }
+        Some(_) => return Err(AppendError::Conflict(id.0)),
+        None => {}
     }
     let verdict = judge(table, origin, known, event)?;
     let openings = check_openings(table, event, &candidate.openings)?;
 
-    known.indexes.insert(leaf, index);
-    known.jtis.insert((claims.iss.clone(), claims.jti));
-    known.heads.insert(claims.sub.clone(), (claims.seq, leaf));
+    known.jtis.insert(id, (leaf, index));
+    known.streams.entry(claims.sub.clone()).or_default().head = Some((claims.seq, leaf));
     known.kids.extend(verdict.registrations.iter().map(|new| new.kid));
     if let Some(seen) = claims.seen {
         known.seen.insert(claims.iss.clone(), seen.size);
     }
     judged.changed.insert(claims.sub.clone());
-    judged.changed.extend(verdict.states.keys().cloned());
-    known.states.extend(verdict.states);
+    for (stream, state) in verdict.states {
+        judged.changed.insert(stream.clone());
+        known.streams.entry(stream).or_default().state = Some(state);
+    }
     let registrations = verdict.registrations;
     judged.accepted.push(Accepted {
         index,
-        event: event.clone(),
+        event,
         openings,
         registrations,
     });

@@ -3,32 +3,36 @@
 //! While a commit is in flight the next batch gathers. Several hubs may run against one database: the lock of the head
 //! orders their transactions, and each reads on from its own size when another has moved it.
 
+use daybook_core::event::Event;
 use daybook_core::tree::RightEdge;
 use deadpool_postgres::{Object, Pool};
+use futures::try_join;
 use tokio::sync::{mpsc, watch};
-use tokio_postgres::Config;
 use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
-use super::batch::{Judged, Needs, judge_all};
+use super::batch::{Judged, Known, Needs, judge_all};
 use super::intake::Waiting;
-use super::{AppendError, Candidate, MAX_BATCH, write};
+use super::{AppendError, Candidate, Receipt, write};
 use crate::error::damaged;
 use crate::health::Health;
 use crate::identity::Server;
 use crate::log::{self, TreeHead};
+use crate::meter::{Meter, Step};
 use crate::policy::InForce;
-use crate::{StoreError, connect};
+use crate::{Address, StoreError, connect};
 
 /// With what a sequencer begins.
 pub(crate) struct Start {
     pub(crate) origin: String,
-    pub(crate) config: Config,
+    pub(crate) config: Address,
     pub(crate) pool: Pool,
     pub(crate) server: Server,
     pub(crate) health: Health,
+    pub(crate) meter: std::sync::Arc<Meter>,
     pub(crate) head: watch::Sender<TreeHead>,
+    pub(crate) max_batch: usize,
 }
 
 /// The loop and what it keeps between transactions.
@@ -37,6 +41,8 @@ pub(crate) struct Sequencer {
     session: Option<Object>,
     edge: RightEdge,
     policy: InForce,
+    /// What the last batch left, as long as nobody else appends.
+    known: Known,
     /// How many events are still tried one by one, since one of them made a transaction fail.
     singly: usize,
 }
@@ -46,6 +52,46 @@ pub(crate) struct Sequencer {
 pub(crate) struct Stop {
     pub(crate) soft: CancellationToken,
     pub(crate) hard: CancellationToken,
+}
+
+/// A batch that has committed.
+struct Done {
+    /// One answer for each candidate that was judged.
+    answers: Vec<Result<Receipt, AppendError>>,
+    /// The event that adopted another rule table, if one did.
+    adopted: Option<Event>,
+    edge: RightEdge,
+}
+
+impl Done {
+    fn new(judged: Judged<'_>, edge: RightEdge) -> Self {
+        let last = judged.accepted.last().filter(|_| judged.adopts);
+        Self {
+            adopted: last.map(|last| last.event.clone()),
+            answers: judged.answers,
+            edge,
+        }
+    }
+}
+
+/// A session in the middle of a transaction. Unless it is taken out in order it is closed, and never goes back into the
+/// pool, where the next to take it would meet what is left of the transaction.
+struct InTransaction(Option<Object>);
+
+impl Drop for InTransaction {
+    fn drop(&mut self) {
+        if let Some(session) = self.0.take() {
+            drop(Object::take(session));
+        }
+    }
+}
+
+async fn begin(session: &Object) -> Result<(), StoreError> {
+    Ok(session.batch_execute("BEGIN").await?)
+}
+
+async fn commit(session: &Object) -> Result<(), StoreError> {
+    Ok(session.batch_execute("COMMIT").await?)
 }
 
 impl Sequencer {
@@ -67,6 +113,7 @@ impl Sequencer {
             session: None,
             edge,
             policy,
+            known: Known::default(),
             singly: 0,
         })
     }
@@ -95,7 +142,7 @@ impl Sequencer {
                 let Some(first) = first else { return };
                 waiting.push(first);
             }
-            while waiting.len() < MAX_BATCH {
+            while waiting.len() < self.start.max_batch {
                 let Ok(next) = queue.try_recv() else { break };
                 waiting.push(next);
             }
@@ -113,11 +160,12 @@ impl Sequencer {
 
     async fn serve_batch(&mut self, waiting: &mut Vec<Waiting>) {
         let width = if self.singly > 0 { 1 } else { waiting.len() };
+        self.start.health.sequencer().begins();
         match self.attempt(&waiting[..width]).await {
-            Ok((session, judged, edge)) => {
-                self.session = Some(session);
-                self.singly = self.singly.saturating_sub(judged.answers.len());
-                self.deliver(judged, edge, waiting);
+            Ok(done) => {
+                self.start.health.sequencer().worked();
+                self.singly = self.singly.saturating_sub(done.answers.len());
+                self.deliver(done, waiting);
             }
             Err(StoreError::Damaged(reason)) => {
                 error!(reason, "The log is damaged; nothing more is written: {reason}");
@@ -141,16 +189,15 @@ impl Sequencer {
             Err(error) => {
                 // Whether it committed is unknown. The next attempt takes the lock, which waits for the old session to
                 // end, and finds each event by its leaf hash if it is there.
-                warn!(
-                    error = &error as &dyn std::error::Error,
-                    "A transaction failed; trying again"
-                );
+                self.start.meter.retries.inc();
+                self.start.health.sequencer().failed(error.plain(), &error);
                 if has_waited_in_vain(&error) {
                     self.rescue().await;
                 }
                 self.start.health.pause().await;
             }
         }
+        self.start.health.sequencer().rests();
     }
 
     /// Makes the lock of the head free where a frozen hub holds it and the server does not notice.
@@ -171,37 +218,43 @@ impl Sequencer {
             return Ok(session);
         }
         let session = self.start.pool.get().await?;
-        self.start.server.check(&session).await?;
+        self.start.server.follow(&session).await?;
         Ok(session)
     }
 
-    async fn attempt(&mut self, waiting: &[Waiting]) -> Result<(Object, Judged, RightEdge), StoreError> {
-        let mut session = self.session().await?;
-        match self.transact(&mut session, waiting).await {
-            Ok((judged, edge)) => Ok((session, judged, edge)),
-            Err(error) => {
-                // Not back into the pool, where the next to take it would meet what is left of the transaction.
-                drop(Object::take(session));
-                Err(error)
-            }
-        }
+    async fn attempt(&mut self, waiting: &[Waiting]) -> Result<Done, StoreError> {
+        let mut session = InTransaction(Some(self.session().await?));
+        let known = std::mem::take(&mut self.known);
+        let Some(client) = &session.0 else {
+            return Err(StoreError::Unreadable("a session"));
+        };
+        let (done, known) = self.transact(client, known, waiting).await?;
+        self.session = session.0.take();
+        self.known = known.for_the_next();
+        Ok(done)
     }
 
     async fn transact(
         &mut self,
-        session: &mut Object,
+        tx: &Object,
+        known: Known,
         waiting: &[Waiting],
-    ) -> Result<(Judged, RightEdge), StoreError> {
-        let tx = session.transaction().await?;
-        let head = write::lock_head(&tx).await?;
-        self.follow(&tx, head).await?;
+    ) -> Result<(Done, Known), StoreError> {
+        let meter = self.start.meter.clone();
+        let mut laps = meter.laps();
+        // Sent together: the second waits at the server and not here for the first.
+        let ((), head) = try_join!(begin(tx), write::lock_head(tx))?;
+        let is_ours = self.follow(tx, head).await?;
+        laps.end(Step::Lock);
 
         let candidates: Vec<&Candidate> = waiting.iter().map(|next| &next.candidate).collect();
         let needs = Needs::of(
             &self.policy.table,
             candidates.iter().map(|candidate| &candidate.event),
         );
-        let mut known = write::load(&tx, &needs).await?;
+        let known = if is_ours { known } else { Known::default() };
+        let mut known = write::load_more(tx, &needs, known).await?;
+        laps.end(Step::Load);
         let judged = judge_all(
             &self.start.origin,
             &self.policy.table,
@@ -212,8 +265,8 @@ impl Sequencer {
         let mut edge = self.edge.clone();
         if judged.accepted.is_empty() {
             // A commit and not a rollback: what is said to stand in the log must be durable, whoever appended it.
-            tx.commit().await?;
-            return Ok((judged, edge));
+            commit(tx).await?;
+            return Ok((Done::new(judged, edge), known));
         }
         let tiles: Vec<_> = judged
             .accepted
@@ -224,28 +277,31 @@ impl Sequencer {
             size: edge.size(),
             root: edge.root(),
         };
-        write::store(&tx, &judged, &known, &tiles, head, new).await?;
-        tx.commit().await?;
+        laps.end(Step::Judge);
+        write::store(tx, &judged, &known, &tiles, head, new).await?;
+        laps.end(Step::Write);
+        commit(tx)
+            .await
+            .inspect_err(|_| _ = meter.commit_failures.inc())?;
+        laps.end(Step::Commit);
+        meter.took(judged.answers.len(), judged.accepted.len());
         debug!(
             size = new.size,
             appended = judged.accepted.len(),
             "Appended a batch"
         );
-        Ok((judged, edge))
+        Ok((Done::new(judged, edge), known))
     }
 
-    /// Reads on to a head that another instance has moved, or stops where it does not continue ours.
-    async fn follow(
-        &mut self,
-        tx: &deadpool_postgres::Transaction<'_>,
-        head: TreeHead,
-    ) -> Result<(), StoreError> {
+    /// Reads on to a head that another instance has moved, or stops where it does not continue ours. Answers whether it is
+    /// where this instance left it.
+    async fn follow(&mut self, tx: &Object, head: TreeHead) -> Result<bool, StoreError> {
         let ours = TreeHead {
             size: self.edge.size(),
             root: self.edge.root(),
         };
         if head == ours {
-            return Ok(());
+            return Ok(true);
         }
         if head.size < ours.size {
             return Err(damaged(format!(
@@ -267,24 +323,24 @@ impl Sequencer {
             )));
         }
         self.edge = edge;
-        self.policy.follow(tx).await
+        self.policy.follow(tx).await?;
+        Ok(false)
     }
 
-    fn deliver(&mut self, judged: Judged, edge: RightEdge, waiting: &mut Vec<Waiting>) {
+    fn deliver(&mut self, done: Done, waiting: &mut Vec<Waiting>) {
         let head = TreeHead {
-            size: edge.size(),
-            root: edge.root(),
+            size: done.edge.size(),
+            root: done.edge.root(),
         };
-        self.edge = edge;
-        if judged.adopts
-            && let Some(last) = judged.accepted.last()
-            && let Err(error) = self.policy.adopt(&last.event)
+        self.edge = done.edge;
+        if let Some(adopted) = done.adopted
+            && let Err(error) = self.policy.adopt(&adopted)
         {
             let reason = format!("the rule table that was adopted cannot be read: {error}");
             error!(reason, "{reason}");
             self.start.health.stop(reason);
         }
-        for (next, answer) in waiting.drain(..judged.answers.len()).zip(judged.answers) {
+        for (next, answer) in waiting.drain(..done.answers.len()).zip(done.answers) {
             // Nobody listens any more: the caller will ask again with the same bytes.
             drop(next.answer.send(answer));
         }

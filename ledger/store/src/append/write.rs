@@ -6,20 +6,19 @@ use daybook_core::constitution::State;
 use daybook_core::event::Event;
 use daybook_core::id::{Actor, Stream};
 use daybook_core::tree::FullTile;
-use deadpool_postgres::Transaction;
+use deadpool_postgres::GenericClient;
 use futures::try_join;
-use serde_json::Value;
 use uuid::Uuid;
 
-use super::batch::{Judged, Known, Needs};
-use crate::StoreError;
+use super::batch::{Judged, Kept, Known, Needs};
 use crate::error::damaged;
 use crate::log::TreeHead;
 use crate::row::{hash, number, parsed, size};
 use crate::sql;
+use crate::{StoreError, erase};
 
 /// Takes the lock of the head. The first statement of the transaction: nothing is read before it.
-pub(super) async fn lock_head(tx: &Transaction<'_>) -> Result<TreeHead, StoreError> {
+pub(super) async fn lock_head(tx: &impl GenericClient) -> Result<TreeHead, StoreError> {
     let row = sql::one(
         tx,
         "-- lock_head
@@ -33,53 +32,59 @@ pub(super) async fn lock_head(tx: &Transaction<'_>) -> Result<TreeHead, StoreErr
 }
 
 /// Reads all that a batch needs, in one round trip.
-pub(super) async fn load(tx: &Transaction<'_>, needs: &Needs) -> Result<Known, StoreError> {
-    let mut known = Known::default();
-    let (indexes, jtis, heads, kids, seen) = try_join!(
-        load_indexes(tx, &needs.leaves),
+pub(super) async fn load(tx: &impl GenericClient, needs: &Needs) -> Result<Known, StoreError> {
+    load_more(tx, needs, Known::default()).await
+}
+
+/// Reads what a batch needs besides what is known and still holds, in one round trip.
+pub(super) async fn load_more(
+    tx: &impl GenericClient,
+    needs: &Needs,
+    mut known: Known,
+) -> Result<Known, StoreError> {
+    let streams: Vec<&Stream> = needs
+        .streams
+        .iter()
+        .filter(|stream| !known.streams.contains_key(stream))
+        .collect();
+    let actors: Vec<&Actor> = needs
+        .actors
+        .iter()
+        .filter(|actor| !known.seen.contains_key(actor))
+        .collect();
+    let (jtis, heads, kids, seen) = try_join!(
         load_jtis(tx, &needs.authors, &needs.jtis),
-        load_heads(tx, needs),
+        load_heads(tx, &streams),
         load_kids(tx, &needs.kids),
-        load_seen(tx, needs),
+        load_seen(tx, &actors),
     )?;
-    known.indexes.extend(indexes);
     known.jtis.extend(jtis);
     known.kids.extend(kids);
+    // What is not there is known to be not there.
+    known.streams.extend(
+        streams
+            .into_iter()
+            .map(|stream| (stream.clone(), Kept::default())),
+    );
+    known.streams.extend(heads);
+    known
+        .seen
+        .extend(actors.into_iter().map(|actor| (actor.clone(), 0)));
     known.seen.extend(seen);
-    for (stream, head, state) in heads {
-        if let Some(head) = head {
-            known.heads.insert(stream.clone(), head);
-        }
-        known.states.insert(stream, state);
-    }
     Ok(known)
 }
 
-async fn load_indexes(tx: &Transaction<'_>, leaves: &[Hash]) -> Result<Vec<(Hash, u64)>, StoreError> {
-    let leaves: Vec<&[u8]> = leaves.iter().map(Hash::as_ref).collect();
-    let rows = sql::all(
-        tx,
-        "-- load_indexes
-             SELECT leaf, idx
-             FROM entries
-             WHERE leaf = ANY ($1)",
-        &[/* leaves */ &leaves],
-    )
-    .await?;
-    rows.iter()
-        .map(|row| Ok((hash(row, 0)?, size(row, 1)?)))
-        .collect()
-}
-
+/// The entries that have one of these ids of their authors. Equal bytes have equal ids, so that nothing else need be asked
+/// to tell a repeat.
 async fn load_jtis(
-    tx: &Transaction<'_>,
+    tx: &impl GenericClient,
     authors: &[String],
     jtis: &[Uuid],
-) -> Result<Vec<(Actor, Uuid)>, StoreError> {
+) -> Result<Vec<((Actor, Uuid), (Hash, u64))>, StoreError> {
     let rows = sql::all(
         tx,
         "-- load_jtis
-             SELECT e.iss, e.jti
+             SELECT e.iss, e.jti, e.leaf, e.idx
              FROM unnest($1::text[], $2::uuid[]) AS w (iss, jti)
              JOIN entries AS e ON e.iss = w.iss AND e.jti = w.jti",
         &[/* authors */ &authors, /* jtis */ &jtis],
@@ -87,18 +92,17 @@ async fn load_jtis(
     .await?;
     rows.iter()
         .map(|row| {
-            Ok((
-                parsed(row, 0, "an actor", |text| text.parse().ok())?,
-                row.try_get(1)?,
-            ))
+            let author = parsed(row, 0, "an actor", |text| text.parse().ok())?;
+            Ok(((author, row.try_get(1)?), (hash(row, 2)?, size(row, 3)?)))
         })
         .collect()
 }
 
-type StreamHead = (Stream, Option<(u64, Hash)>, State);
-
-async fn load_heads(tx: &Transaction<'_>, needs: &Needs) -> Result<Vec<StreamHead>, StoreError> {
-    let streams: Vec<String> = needs.streams.iter().map(Stream::to_string).collect();
+async fn load_heads(tx: &impl GenericClient, streams: &[&Stream]) -> Result<Vec<(Stream, Kept)>, StoreError> {
+    if streams.is_empty() {
+        return Ok(Vec::new());
+    }
+    let streams: Vec<String> = streams.iter().map(ToString::to_string).collect();
     let rows = sql::all(
         tx,
         "-- load_heads
@@ -118,12 +122,13 @@ async fn load_heads(tx: &Transaction<'_>, needs: &Needs) -> Result<Vec<StreamHea
                 Some((seq, hash(row, 2)?))
             };
             let state = parsed(row, 3, "a state", |text| serde_json::from_str(text).ok())?;
-            Ok((stream, head, state))
+            let state = Some(state);
+            Ok((stream, Kept { head, state }))
         })
         .collect()
 }
 
-async fn load_kids(tx: &Transaction<'_>, kids: &[Hash]) -> Result<Vec<Hash>, StoreError> {
+async fn load_kids(tx: &impl GenericClient, kids: &[Hash]) -> Result<Vec<Hash>, StoreError> {
     if kids.is_empty() {
         return Ok(Vec::new());
     }
@@ -140,8 +145,11 @@ async fn load_kids(tx: &Transaction<'_>, kids: &[Hash]) -> Result<Vec<Hash>, Sto
     rows.iter().map(|row| hash(row, 0)).collect()
 }
 
-async fn load_seen(tx: &Transaction<'_>, needs: &Needs) -> Result<Vec<(Actor, u64)>, StoreError> {
-    let actors: Vec<String> = needs.actors.iter().map(Actor::to_string).collect();
+async fn load_seen(tx: &impl GenericClient, actors: &[&Actor]) -> Result<Vec<(Actor, u64)>, StoreError> {
+    if actors.is_empty() {
+        return Ok(Vec::new());
+    }
+    let actors: Vec<String> = actors.iter().map(ToString::to_string).collect();
     let rows = sql::all(
         tx,
         "-- load_seen
@@ -163,15 +171,18 @@ async fn load_seen(tx: &Transaction<'_>, needs: &Needs) -> Result<Vec<(Actor, u6
 
 /// Writes all that a batch made, in one round trip.
 pub(super) async fn store(
-    tx: &Transaction<'_>,
-    judged: &Judged,
+    tx: &impl GenericClient,
+    judged: &Judged<'_>,
     known: &Known,
     tiles: &[FullTile],
     old: TreeHead,
     new: TreeHead,
 ) -> Result<(), StoreError> {
-    insert_entries(tx, judged).await?;
+    // Sent in this order, and so done in it: keys and openings refer to the entries. Statements that have yet to be
+    // prepared come later, never earlier.
+    tx.prepare_cached(INSERT_ENTRIES).await?;
     try_join!(
+        insert_entries(tx, judged),
         insert_tiles(tx, tiles),
         upsert_heads(tx, judged, known),
         insert_keys(tx, judged),
@@ -179,11 +190,23 @@ pub(super) async fn store(
         insert_openings(tx, judged),
         move_head(tx, old, new),
     )?;
+    // Afterwards: what is erased may have come in the same batch.
+    let accepted = judged.accepted.iter();
+    let erased: Vec<_> = accepted
+        .flat_map(|new| erase::fields_of(new.index, new.event))
+        .collect();
+    erase::delete(tx, &erased).await?;
     Ok(())
 }
 
-async fn insert_entries(tx: &Transaction<'_>, judged: &Judged) -> Result<(), StoreError> {
-    let events: Vec<&Event> = judged.accepted.iter().map(|new| &new.event).collect();
+const INSERT_ENTRIES: &str = "-- insert_entries
+         INSERT INTO entries (idx, leaf, stream, seq, iss, jti, type, event)
+         SELECT *
+         FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::bigint[], $5::text[], $6::uuid[], $7::text[],
+             $8::text[])";
+
+async fn insert_entries(tx: &impl GenericClient, judged: &Judged<'_>) -> Result<(), StoreError> {
+    let events: Vec<&Event> = judged.accepted.iter().map(|new| new.event).collect();
     let indexes: Vec<i64> = judged.accepted.iter().map(|new| number(new.index)).collect();
     let leaves: Vec<&[u8]> = events.iter().map(|event| event.leaf().as_ref()).collect();
     let streams: Vec<String> = events
@@ -200,11 +223,7 @@ async fn insert_entries(tx: &Transaction<'_>, judged: &Judged) -> Result<(), Sto
     let texts: Vec<&str> = events.iter().map(|event| event.as_str()).collect();
     sql::execute(
         tx,
-        "-- insert_entries
-         INSERT INTO entries (idx, leaf, stream, seq, iss, jti, type, event)
-         SELECT *
-         FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::bigint[], $5::text[], $6::uuid[], $7::text[],
-             $8::text[])",
+        INSERT_ENTRIES,
         &[
             /* idx */ &indexes, /* leaf */ &leaves, /* stream */ &streams,
             /* seq */ &seqs, /* iss */ &authors, /* jti */ &jtis, /* type */ &types,
@@ -215,7 +234,7 @@ async fn insert_entries(tx: &Transaction<'_>, judged: &Judged) -> Result<(), Sto
     Ok(())
 }
 
-async fn insert_tiles(tx: &Transaction<'_>, tiles: &[FullTile]) -> Result<(), StoreError> {
+async fn insert_tiles(tx: &impl GenericClient, tiles: &[FullTile]) -> Result<(), StoreError> {
     if tiles.is_empty() {
         return Ok(());
     }
@@ -237,22 +256,26 @@ async fn insert_tiles(tx: &Transaction<'_>, tiles: &[FullTile]) -> Result<(), St
     Ok(())
 }
 
-async fn upsert_heads(tx: &Transaction<'_>, judged: &Judged, known: &Known) -> Result<(), StoreError> {
+async fn upsert_heads(tx: &impl GenericClient, judged: &Judged<'_>, known: &Known) -> Result<(), StoreError> {
     let changed: Vec<&Stream> = judged.changed.iter().collect();
     let names: Vec<String> = changed.iter().map(ToString::to_string).collect();
-    let heads = changed.iter().map(|stream| known.heads.get(stream));
-    let (seqs, leaves): (Vec<i64>, Vec<Option<&[u8]>>) = heads
-        .map(|head| {
-            (
-                head.map_or(0, |head| number(head.0)),
-                head.map(|head| head.1.as_ref()),
-            )
-        })
-        .unzip();
-    let empty = State::new();
-    let states: Vec<String> = changed
+    let none = Kept::default();
+    let kept: Vec<&Kept> = changed
         .iter()
-        .map(|stream| canonical::text(&Value::Object(known.states.get(stream).unwrap_or(&empty).clone())))
+        .map(|stream| known.streams.get(*stream).unwrap_or(&none))
+        .collect();
+    let seqs: Vec<i64> = kept
+        .iter()
+        .map(|kept| kept.head.map_or(0, |head| number(head.0)))
+        .collect();
+    let leaves: Vec<Option<&[u8]>> = kept
+        .iter()
+        .map(|kept| kept.head.as_ref().map(|head| head.1.as_ref()))
+        .collect();
+    let empty = State::new();
+    let states: Vec<String> = kept
+        .iter()
+        .map(|kept| canonical::object_text(kept.state.as_ref().unwrap_or(&empty)))
         .collect();
     sql::execute(
         tx,
@@ -270,7 +293,7 @@ async fn upsert_heads(tx: &Transaction<'_>, judged: &Judged, known: &Known) -> R
     Ok(())
 }
 
-async fn insert_keys(tx: &Transaction<'_>, judged: &Judged) -> Result<(), StoreError> {
+async fn insert_keys(tx: &impl GenericClient, judged: &Judged<'_>) -> Result<(), StoreError> {
     let new: Vec<_> = judged
         .accepted
         .iter()
@@ -299,7 +322,7 @@ async fn insert_keys(tx: &Transaction<'_>, judged: &Judged) -> Result<(), StoreE
     Ok(())
 }
 
-async fn upsert_seen(tx: &Transaction<'_>, judged: &Judged) -> Result<(), StoreError> {
+async fn upsert_seen(tx: &impl GenericClient, judged: &Judged<'_>) -> Result<(), StoreError> {
     let mut last = std::collections::BTreeMap::new();
     for new in &judged.accepted {
         let claims = new.event.claims();
@@ -325,7 +348,7 @@ async fn upsert_seen(tx: &Transaction<'_>, judged: &Judged) -> Result<(), StoreE
     Ok(())
 }
 
-async fn insert_openings(tx: &Transaction<'_>, judged: &Judged) -> Result<(), StoreError> {
+async fn insert_openings(tx: &impl GenericClient, judged: &Judged<'_>) -> Result<(), StoreError> {
     let new: Vec<_> = judged
         .accepted
         .iter()
@@ -366,7 +389,7 @@ async fn insert_openings(tx: &Transaction<'_>, judged: &Judged) -> Result<(), St
     Ok(())
 }
 
-async fn move_head(tx: &Transaction<'_>, old: TreeHead, new: TreeHead) -> Result<(), StoreError> {
+async fn move_head(tx: &impl GenericClient, old: TreeHead, new: TreeHead) -> Result<(), StoreError> {
     let moved = sql::execute(
         tx,
         "-- move_head

@@ -44,7 +44,7 @@ pub(super) fn prepare_folder(data_dir: &Path) -> Result<(Layout, Account), Clust
 }
 
 impl Account {
-    fn choose() -> Result<Self, ClusterError> {
+    pub(super) fn choose() -> Result<Self, ClusterError> {
         let (uid, gid) = (
             rustix::process::geteuid().as_raw(),
             rustix::process::getegid().as_raw(),

@@ -1,7 +1,8 @@
 //! The folder of the server's socket: short, private, and checked before use.
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, Permissions};
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,9 @@ use super::{ClusterError, PORT};
 
 /// A socket's path is at most 107 bytes on Linux (`sockaddr_un`); this leaves a margin.
 const MAX_PATH: usize = 100;
+
+/// The file in the folder that says whose it is: the path of the data folder.
+const OWNER: &str = "data-folder";
 
 /// Makes the folder, or takes over the one that a server before us left, and answers its path.
 ///
@@ -25,6 +29,9 @@ pub(super) fn make_dir(
     let path = choose(data_dir, runtime_dir, account);
     if let Some(parent) = path.parent() {
         account.check_reach(parent)?;
+    }
+    if let Some(parent) = path.parent() {
+        sweep(parent, account);
     }
     if fs::symlink_metadata(&path).is_err() {
         DirBuilder::new()
@@ -49,11 +56,35 @@ pub(super) fn make_dir(
         fs::set_permissions(&path, Permissions::from_mode(0o700))
             .map_err(ClusterError::file("set the mode of", &path))?;
     }
+    let owner = path.join(OWNER);
+    fs::write(&owner, data_dir.as_os_str().as_bytes()).map_err(ClusterError::file("write", &owner))?;
     Ok(path)
+}
+
+/// Removes what servers left behind that were killed, and whose data folders are gone since: nobody would take them over.
+fn sweep(parent: &Path, account: &Account) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    let is_abandoned = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let is_ours = name.is_some_and(|name| name.starts_with("daybook-"))
+            && fs::symlink_metadata(path).is_ok_and(|found| found.is_dir() && found.uid() == account.uid);
+        // Without that file somebody may just be making it.
+        let owner = fs::read(path.join(OWNER)).ok().filter(|owner| !owner.is_empty());
+        let owner = owner.map(|owner| PathBuf::from(OsString::from_vec(owner)));
+        // A folder that cannot be looked at is not one that is gone.
+        is_ours && owner.is_some_and(|owner| owner.try_exists().is_ok_and(|exists| !exists))
+    };
+    for path in entries.flatten().map(|entry| entry.path()).filter(is_abandoned) {
+        for file in [format!(".s.PGSQL.{PORT}"), format!(".s.PGSQL.{PORT}.lock")] {
+            drop(fs::remove_file(path.join(file)));
+        }
+        remove_dir(&path);
+    }
 }
 
 /// Removes the folder of a server that has ended; one that is left behind is taken over by the next start.
 pub(super) fn remove_dir(path: &Path) {
+    drop(fs::remove_file(path.join(OWNER)));
     drop(fs::remove_dir(path));
 }
 
@@ -137,9 +168,34 @@ mod tests {
         let problem = make_dir(data, Some(runtime), &somebody).unwrap_err().to_string();
         assert!(problem.contains("belongs to another user"), "{problem}");
 
-        fs::remove_dir(&path).unwrap();
+        remove_dir(&path);
         std::os::unix::fs::symlink(runtime, &path).unwrap();
         let problem = make_dir(data, Some(runtime), &me).unwrap_err().to_string();
         assert!(problem.contains("is no folder"), "{problem}");
+    }
+
+    #[test]
+    fn leftovers_go_when_their_data_is_gone_and_no_others() {
+        let (runtime, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let me = ourselves();
+        let folder = |name: &str| {
+            let folder = data.path().join(name);
+            fs::create_dir(&folder).unwrap();
+            let made = make_dir(&folder, Some(runtime.path()), &me).unwrap();
+            fs::write(made.join(format!(".s.PGSQL.{PORT}.lock")), "4711").unwrap();
+            (folder, made)
+        };
+        let (gone, kept) = (folder("gone"), folder("kept"));
+        let (unmarked, other) = (
+            runtime.path().join("daybook-00000000"),
+            runtime.path().join("other"),
+        );
+        fs::create_dir(&unmarked).unwrap();
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join(OWNER), "/nowhere/at/all").unwrap();
+        fs::remove_dir(&gone.0).unwrap();
+        folder("next");
+        assert!(!gone.1.exists());
+        assert!(kept.1.exists() && unmarked.exists() && other.exists());
     }
 }

@@ -9,32 +9,23 @@ use super::Reader;
 use crate::row::{hash, number, parsed, size};
 use crate::{StoreError, sql};
 
-/// An entry as the log holds it.
+/// An entry as the log holds it, with what its event says of its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its index.
     pub index: u64,
     /// Its leaf hash.
     pub leaf: Hash,
+    /// Its stream.
+    pub stream: String,
+    /// Its position there.
+    pub seq: u64,
+    /// Its author.
+    pub author: String,
+    /// Its type.
+    pub kind: String,
     /// The compact JWS.
     pub event: String,
-}
-
-/// Which entries are wanted. What is `None` does not matter.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Only of this stream.
-    pub stream: Option<String>,
-    /// Only by this author.
-    pub author: Option<String>,
-    /// Only of this type.
-    pub kind: Option<String>,
-    /// From this index on.
-    pub from: u64,
-    /// Before this index.
-    pub before: u64,
-    /// At most so many.
-    pub limit: u16,
 }
 
 /// The opening of a sealed field.
@@ -54,13 +45,62 @@ impl Reader {
         let row = sql::optional(
             &self.client().await?,
             "-- entry
-             SELECT idx, leaf, event
+             SELECT idx, leaf, stream, seq, iss, type, event
              FROM entries
              WHERE idx = $1",
             &[/* index */ &number(index)],
         )
         .await?;
         row.as_ref().map(entry).transpose()
+    }
+
+    /// The first entry of each of some streams.
+    pub async fn first_entries(&self, streams: &[String]) -> Result<Vec<Entry>, StoreError> {
+        let rows = sql::all(
+            &self.client().await?,
+            "-- first_entries
+             SELECT idx, leaf, stream, seq, iss, type, event
+             FROM entries
+             WHERE stream = ANY ($1) AND seq = 1",
+            &[/* streams */ &streams],
+        )
+        .await?;
+        rows.iter().map(entry).collect()
+    }
+
+    /// The entries of a few streams, each from a position on, in the order of the log.
+    ///
+    /// Each stream is read in its own order: one `ORDER BY idx` over all of them tempts the planner into a walk along the
+    /// whole log.
+    pub async fn entries_of_streams(
+        &self,
+        streams: &[(String, u64)],
+        limit: u16,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let names: Vec<&str> = streams.iter().map(|(name, _)| name.as_str()).collect();
+        let seqs: Vec<i64> = streams.iter().map(|(_, seq)| number(*seq)).collect();
+        let rows = sql::all(
+            &self.client().await?,
+            "-- entries_of_streams
+             SELECT e.idx, e.leaf, e.stream, e.seq, e.iss, e.type, e.event
+             FROM unnest($1::text[], $2::bigint[]) AS s (stream, seq)
+             CROSS JOIN LATERAL (
+                 SELECT idx, leaf, stream, seq, iss, type, event
+                 FROM entries
+                 WHERE stream = s.stream AND seq >= s.seq
+                 ORDER BY seq
+                 LIMIT $3
+             ) AS e
+             ORDER BY e.idx
+             LIMIT $3",
+            &[
+                /* streams */ &names,
+                /* seqs */ &seqs,
+                /* limit */ &i64::from(limit),
+            ],
+        )
+        .await?;
+        rows.iter().map(entry).collect()
     }
 
     /// The index of an entry by its leaf hash.
@@ -91,33 +131,6 @@ impl Reader {
         row.map(|row| size(&row, 0)).transpose()
     }
 
-    /// Entries in the order of the log.
-    pub async fn entries(&self, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
-        let rows = sql::all(
-            &self.client().await?,
-            "-- entries
-             SELECT idx, leaf, event
-             FROM entries
-             WHERE idx >= $1
-                 AND idx < $2
-                 AND ($3::text IS NULL OR stream = $3)
-                 AND ($4::text IS NULL OR iss = $4)
-                 AND ($5::text IS NULL OR type = $5)
-             ORDER BY idx
-             LIMIT $6",
-            &[
-                /* from */ &number(filter.from),
-                /* before */ &number(filter.before),
-                /* stream */ &filter.stream,
-                /* author */ &filter.author,
-                /* type */ &filter.kind,
-                /* limit */ &i64::from(filter.limit),
-            ],
-        )
-        .await?;
-        rows.iter().map(entry).collect()
-    }
-
     /// All openings of an entry that are still there. Who may read which is the caller's duty.
     pub async fn openings(&self, index: u64) -> Result<Vec<StoredOpening>, StoreError> {
         let rows = sql::all(
@@ -143,10 +156,15 @@ impl Reader {
     }
 }
 
-fn entry(row: &Row) -> Result<Entry, StoreError> {
+/// A row of `idx, leaf, stream, seq, iss, type, event`.
+pub(super) fn entry(row: &Row) -> Result<Entry, StoreError> {
     Ok(Entry {
         index: size(row, 0)?,
         leaf: hash(row, 1)?,
-        event: row.try_get(2)?,
+        stream: row.try_get(2)?,
+        seq: size(row, 3)?,
+        author: row.try_get(4)?,
+        kind: row.try_get(5)?,
+        event: row.try_get(6)?,
     })
 }

@@ -36,8 +36,29 @@ impl Reader {
         row.as_ref().map(stream_head).transpose()
     }
 
-    /// The jobs that wait for a TRE to collect them, at most 1,000, in the order of their names.
-    pub async fn waiting_jobs(&self, tre: &str) -> Result<Vec<StreamHead>, StoreError> {
+    /// The heads of some streams, as far as anything is known of them, in the order of their names.
+    pub async fn stream_heads(&self, streams: &[String]) -> Result<Vec<StreamHead>, StoreError> {
+        let rows = sql::all(
+            &self.client().await?,
+            "-- stream_heads
+             SELECT stream, seq, leaf, state::text
+             FROM stream_heads
+             WHERE stream = ANY ($1)
+             ORDER BY stream",
+            &[/* streams */ &streams],
+        )
+        .await?;
+        rows.iter().map(stream_head).collect()
+    }
+
+    /// At most `limit` of the jobs that wait for a TRE to collect them, in the order of their names, after that of the
+    /// stream `after`; the empty name comes before all.
+    pub async fn waiting_jobs(
+        &self,
+        tre: &str,
+        after: &str,
+        limit: u16,
+    ) -> Result<Vec<StreamHead>, StoreError> {
         let rows = sql::all(
             &self.client().await?,
             "-- waiting_jobs
@@ -47,9 +68,14 @@ impl Reader {
                  AND stream < 'job0'
                  AND state ->> 'state' = 'submitted'
                  AND state ->> 'tre' = $1
+                 AND stream > $2
              ORDER BY stream
-             LIMIT 1000",
-            &[/* tre */ &tre],
+             LIMIT $3",
+            &[
+                /* tre */ &tre,
+                /* after */ &after,
+                /* limit */ &i64::from(limit),
+            ],
         )
         .await?;
         rows.iter().map(stream_head).collect()

@@ -215,7 +215,7 @@ async fn one_of_two_submissions_gets_the_job_id_that_both_chose() {
     let answers = in_one_batch(&mut log, &batch).await;
     assert!(answers[0].is_ok(), "{answers:?}");
     assert_eq!(code(answers[1].as_ref().unwrap_err()), "job-taken");
-    let jobs = log.store.reader.waiting_jobs("wessex").await.unwrap();
+    let jobs = log.store.reader.waiting_jobs("wessex", "", 100).await.unwrap();
     assert_eq!(
         jobs.iter()
             .filter(|job| job.stream == format!("job/{}", id("the same job")))

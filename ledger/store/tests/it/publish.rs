@@ -111,32 +111,108 @@ async fn idle_log_is_looked_at_without_a_lock_and_not_published_again() {
     assert_eq!(trace().await, before);
 }
 
+/// Appends an event while the guard cannot be written, and gives what the publisher says of it.
+async fn appended_without_a_guard(log: &mut TestLog, name: &str) -> (u64, String) {
+    let owner = log.owner().await;
+    let published = log.store.published.latest().unwrap().head.size;
+    let before = number(&owner, "SELECT count(*) FROM checkpoints").await;
+    let one = log.workflows(name, 1).await.remove(0);
+    let receipt = log.offer(&one).await.unwrap();
+    let mut words = String::new();
+    until("the publisher has failed twice", async || {
+        let trouble = log.store.health.publisher().trouble();
+        trouble.is_some_and(|trouble| {
+            words = trouble.words;
+            trouble.count >= 2
+        })
+    })
+    .await;
+    assert_eq!(log.store.health.stopped(), None, "a disk is no contradiction");
+    assert_eq!(number(&owner, "SELECT count(*) FROM checkpoints").await, before);
+    assert_eq!(log.store.published.latest().unwrap().head.size, published);
+    let checks = log.store.monitor.checks(log.world.now).await;
+    let told = checks.iter().find(|check| check.name == "publisher").unwrap();
+    assert!(!told.holds && told.words.contains("guard"), "{told:?}");
+    (receipt.index + 1, words)
+}
+
 #[tokio::test]
-async fn nothing_leaves_where_the_guard_cannot_be_raised_and_the_hub_says_so() {
+async fn a_guard_on_a_full_disk_holds_checkpoints_back_until_there_is_room() {
     let mut log = TestLog::founded().await;
     let size = log.store.head.borrow().size;
     log.store.published.clone().covering(size).await.unwrap();
-    let owner = log.owner().await;
-    let before = number(&owner, "SELECT count(*) FROM checkpoints").await;
-    // Not even root can make a folder where a file is.
     let guard = log.options().guard_path;
-    fs::remove_file(&guard).unwrap();
+    // Whatever is written to that device meets a full disk.
+    let new = guard.with_extension("new");
+    std::os::unix::fs::symlink("/dev/full", &new).unwrap();
+    let (size, words) = appended_without_a_guard(&mut log, "full").await;
+    assert!(words.contains("no storage space"), "{words}");
+    assert!(Guard::open(&guard).unwrap().released().unwrap().size < size);
+    fs::remove_file(&new).unwrap();
+    let released = log.store.published.clone().covering(size).await.unwrap();
+    assert_eq!(Guard::open(&guard).unwrap().released(), Some(released.head));
+    until("the trouble is over", async || {
+        log.store.health.publisher().trouble().is_none()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_guard_whose_folder_is_away_holds_checkpoints_back_until_it_is_there_again() {
+    let mut log = TestLog::founded().await;
+    let size = log.store.head.borrow().size;
+    log.store.published.clone().covering(size).await.unwrap();
+    // Not even root can read or write a file where a folder is.
+    let guard = log.options().guard_path;
+    let away = guard.with_extension("away");
+    fs::rename(&guard, &away).unwrap();
     fs::create_dir(&guard).unwrap();
+    let (size, _) = appended_without_a_guard(&mut log, "away").await;
+    fs::remove_dir(&guard).unwrap();
+    fs::rename(&away, &guard).unwrap();
+    log.store.published.clone().covering(size).await.unwrap();
+    assert_eq!(Guard::open(&guard).unwrap().released().unwrap().size, size);
+}
+
+#[tokio::test]
+async fn a_guard_that_says_otherwise_stops_the_hub() {
+    let mut log = TestLog::founded().await;
+    let size = log.store.head.borrow().size;
+    log.store.published.clone().covering(size).await.unwrap();
+    let guard = log.options().guard_path;
     let [one, two] = log.workflows("one", 2).await.try_into().unwrap();
+    // Somebody else has released another tree of the size that comes next.
+    let mut other = Guard::open(&guard).unwrap();
+    let mut mark = other.mark().unwrap().clone();
+    mark.size += 1;
+    mark.root = daybook_core::Hash::of(b"another tree").to_base64url();
+    other.raise(mark).unwrap();
     log.offer(&one).await.unwrap();
     until("the hub has stopped", async || {
         log.store.health.stopped().is_some()
     })
     .await;
     let reason = log.store.health.stopped().unwrap();
-    assert!(reason.contains("guard"), "{reason}");
-    assert_eq!(number(&owner, "SELECT count(*) FROM checkpoints").await, before);
+    assert!(
+        reason.contains("not a continuation of the published log"),
+        "{reason}"
+    );
     assert_eq!(log.store.published.latest().unwrap().head.size, size);
     let refused = log.offer(&two).await.unwrap_err();
     assert!(
         matches!(refused, daybook_store::append::AppendError::Stopped(_)),
         "{refused}"
     );
+}
+
+#[tokio::test]
+async fn a_hub_whose_guard_cannot_be_written_does_not_start() {
+    let log = TestLog::founded().await;
+    let options = log.options();
+    let probe = options.guard_path.with_extension("probe");
+    std::os::unix::fs::symlink("/dev/full", &probe).unwrap();
+    let refused = Store::open(options).await.err().unwrap();
+    assert!(matches!(refused, OpenError::Guard(error) if error.is_passing()));
 }
 
 #[tokio::test]
@@ -180,9 +256,8 @@ async fn note_in_the_database_that_the_hub_would_not_sign_is_never_let_out() {
          COMMIT"
     );
     owner.batch_execute(&forge).await.unwrap();
-    let second = second_hub(&log).await.unwrap();
-    until("the hub has stopped", async || second.health.stopped().is_some()).await;
-    assert_eq!(second.published.latest(), None);
+    let refused = second_hub(&log).await.err().unwrap().to_string();
+    assert!(refused.contains("note") && refused.contains("log's key"), "{refused}");
 }
 
 #[tokio::test]

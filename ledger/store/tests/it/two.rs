@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use daybook_store::append::{AppendError, Candidate};
-use daybook_store::packets::{Packet, PacketKind};
+use daybook_store::packets::{Begun, Finished, Packet, PacketKind, Quota};
 use daybook_store::{Options, Store};
 use daybook_testkit::TestLog;
-use daybook_world::id;
+use daybook_world::{Ending, id};
 use futures::future::{join_all, try_join_all};
 use tokio::time::Instant;
 use tokio_postgres::NoTls;
@@ -193,18 +193,34 @@ async fn packets_that_wait_for_the_database_keep_neither_appends_nor_publication
     let mut log = TestLog::founded().await;
     let one = log.workflows("one", 1).await.remove(0);
     let owner = log.owner().await;
-    owner.batch_execute("BEGIN; LOCK TABLE packets").await.unwrap();
-    let packet = |n: usize| Packet {
+    let quota = Quota {
+        bytes: 1000,
+        packets: 8,
+    };
+    let packet = async |n: usize| Packet {
+        place: match log
+            .store
+            .packets
+            .begin(id(&format!("packet {n}")), "registrar/main", 6, quota)
+            .await
+        {
+            Ok(Begun::At(place)) => place,
+            other => panic!("no place: {other:?}"),
+        },
         id: id(&format!("packet {n}")),
         sha256: daybook_core::Hash::of(b"packet"),
         size: 6,
         kind: PacketKind::Request,
         owner: "registrar/main".to_owned(),
     };
-    let packets: Vec<_> = (0..8).map(packet).collect();
+    let mut packets = Vec::new();
+    for n in 0..8 {
+        packets.push(packet(n).await);
+    }
+    owner.batch_execute("BEGIN; LOCK TABLE packets").await.unwrap();
     let mut inserts: Vec<_> = packets
         .iter()
-        .map(|one| Box::pin(log.store.packets.insert(one)))
+        .map(|one| Box::pin(log.store.packets.finish(one)))
         .collect();
     for insert in &mut inserts {
         assert!(futures::poll!(insert).is_pending());
@@ -222,12 +238,53 @@ async fn packets_that_wait_for_the_database_keep_neither_appends_nor_publication
     };
     let (inserted, ()) = futures::join!(join_all(inserts), meanwhile);
     assert!(
-        inserted.iter().all(|insert| matches!(insert, Ok(true))),
+        inserted
+            .iter()
+            .all(|insert| matches!(insert, Ok(Finished::Listed))),
         "{inserted:?}"
     );
     assert_eq!(
         log.store.packets.find(packets[3].id).await.unwrap().as_ref(),
         Some(&packets[3])
     );
-    assert!(!log.store.packets.insert(&packets[3]).await.unwrap());
+    assert_eq!(
+        log.store.packets.finish(&packets[3]).await.unwrap(),
+        Finished::GivenUp,
+        "the place is the packet's"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hub_judges_by_what_another_has_appended_since_its_own_last_batch() {
+    let mut log = TestLog::founded().await;
+    let second = second_hub(&log).await;
+    let submitted = log.world.usual("job-submitted");
+    log.world.job = submitted.data["jobs"]["wessex"]["job"]
+        .as_str()
+        .and_then(|id| id.parse().ok());
+    log.say(&submitted).await;
+    // Each hub knows the job's stream from its own last event, and must not believe that.
+    for (n, kind) in Ending::Recalled.steps().iter().enumerate() {
+        let draft = log.world.usual(kind);
+        let next = log.sign(&draft).await;
+        let hub = if n % 2 == 0 { &second } else { &log.store };
+        let receipt = hub.appender.append(next.clone(), log.world.now).await;
+        assert!(receipt.is_ok(), "{kind}: {receipt:?}");
+        log.world.append(&next.event).unwrap();
+    }
+    // The same for a key that the first hub has just found valid, and that the other sees revoked.
+    let amended = log.world.usual("dataset-amended");
+    log.say(&amended).await;
+    let by_relay = log.world.usual("dataset-amended");
+    let by_relay = log.sign(&by_relay).await;
+    let revoked = log.world.usual("key-revoked");
+    let revoked = log.sign(&revoked).await;
+    second.appender.append(revoked, log.world.now).await.unwrap();
+    let refused = log.offer(&by_relay).await.unwrap_err();
+    let code = match &refused {
+        AppendError::Refused(refusal) => refusal.code(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(code, "not-your-key");
+    second.close().await;
 }

@@ -44,7 +44,7 @@ fn stands_for<'a>(alias: &str, scene: &Scene<'a>) -> Option<&'a Value> {
 
 /// All three approvals stand, now and for exactly this.
 pub(super) fn approved(scene: &Scene<'_>, aliases: [&'static str; 3]) -> Result<(), Refusal> {
-    let now = scene.event.claims().iat;
+    let now = scene.now();
     let mut granted = Vec::new();
     for alias in aliases {
         let lapsed = |why: &'static str| Refusal::ApprovalLapsed {
@@ -111,9 +111,9 @@ pub(super) fn approves(scene: &Scene<'_>) -> Result<(), Refusal> {
             .cloned()
     };
     let stands = match subject {
-        // A closed project runs nothing, and what ran before may wait for its release longer than the approval stands.
+        // What is closed or withdrawn runs no more, and what ran before may wait for its release longer than the approval stands.
         Subject::Project => version(&["open", "closed"]),
-        Subject::Workflow => version(&["registered"]),
+        Subject::Workflow => version(&["registered", "withdrawn"]),
         Subject::Member => scene
             .other("project")
             .and_then(|project| project.get("members")?.get(id.to_string()))
@@ -136,7 +136,7 @@ fn workflow_says(scene: &Scene<'_>, member: &str, code: &str) -> bool {
     scene
         .other("approval-workflow")
         .filter(|approval| word(approval) == "granted")
-        .filter(|approval| integer(approval.get("until")) > scene.event.claims().iat)
+        .filter(|approval| integer(approval.get("until")) > scene.now())
         .and_then(|approval| approval.get(member)?.as_str())
         == Some(code)
 }
@@ -168,8 +168,9 @@ pub(super) fn registered(scene: &Scene<'_>) -> Result<(), Refusal> {
     let entry = scene.other("register");
     let holds = entry.is_some_and(|entry| match word(entry) {
         "published" => true,
-        "held" => entry.contains_key("version"),
-        "deferred" => integer(entry.get("until")) > scene.event.claims().iat,
+        "held" if entry.contains_key("version") => true,
+        // A version that waits for a person lets the embargo go on.
+        "held" | "deferred" => integer(entry.get("until")) > scene.now(),
         _ => false,
     });
     must(holds, || Refusal::NotRegistered)

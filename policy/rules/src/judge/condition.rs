@@ -44,7 +44,9 @@ pub(crate) enum Condition {
     Quotes(Source, String, String),
     /// `mine ALIAS`: written by the author's organisation.
     Mine(String),
-    /// `unexpired ALIAS`: its `until` is after `iat`.
+    /// `past MEMBER`: the member, where there is one, is not after now.
+    Past(String),
+    /// `unexpired ALIAS`: its `until` is after now.
     Unexpired(String),
     /// A condition of this list without arguments.
     Named(Named),
@@ -67,6 +69,7 @@ impl fmt::Display for Condition {
             Self::Other(alias, states) => write!(f, "other {alias} {}", states.join(" ")),
             Self::Quotes(from, alias, member) => write!(f, "quotes {from} {alias} {member}"),
             Self::Mine(alias) => write!(f, "mine {alias}"),
+            Self::Past(member) => write!(f, "past {member}"),
             Self::Unexpired(alias) => write!(f, "unexpired {alias}"),
             Self::Named(named) => f.write_str(named.entry().map_or("", |entry| entry.0)),
         }
@@ -97,6 +100,7 @@ impl Condition {
             }
             ["quotes", from, alias, member] => Self::Quotes(Source::parse(from)?, name(alias), name(member)),
             ["mine", alias] => Self::Mine(name(alias)),
+            ["past", member] => Self::Past(name(member)),
             ["unexpired", alias] => Self::Unexpired(name(alias)),
             [only] => Self::Named(NAMED.iter().find(|entry| entry.0 == *only)?.1),
             _ => return None,
@@ -214,17 +218,7 @@ impl Condition {
                     member: member.clone(),
                 })
             }
-            Self::Future(field, limit) => {
-                let days = scene.table.limit(limit).unwrap_or(0);
-                let (time, now) = (integer(scene.field(field)), scene.event.claims().iat);
-                must(
-                    time > now && time <= now.saturating_add(days.saturating_mul(DAY)),
-                    || Refusal::NotAhead {
-                        field: field.clone(),
-                        days,
-                    },
-                )
-            }
+            Self::Future(field, limit) => future(scene, field, limit),
             Self::Other(alias, states) => others(scene, alias, states),
             Self::Quotes(from, alias, member) => {
                 let value = from.value(scene.event, scene.was);
@@ -246,9 +240,13 @@ impl Condition {
                     organisation: own.clone(),
                 })
             }),
+            Self::Past(member) => {
+                let until = integer(state.get(member));
+                must(until <= scene.now(), || Refusal::TooEarly { until })
+            }
             Self::Unexpired(alias) => scene.streams(alias).iter().try_for_each(|stream| {
                 let until = integer(scene.facts.state(stream).and_then(|state| state.get("until")));
-                must(until > scene.event.claims().iat, || Refusal::Expired {
+                must(until > scene.now(), || Refusal::Expired {
                     stream: stream.clone(),
                     until,
                 })
@@ -256,6 +254,16 @@ impl Condition {
             Self::Named(named) => named.check(scene),
         }
     }
+}
+
+fn future(scene: &Scene<'_>, field: &str, limit: &str) -> Result<(), Refusal> {
+    let days = scene.table.limit(limit).unwrap_or(0);
+    let (time, stated) = (integer(scene.field(field)), scene.event.claims().iat);
+    let latest = stated.saturating_add(days.saturating_mul(DAY));
+    must(time > stated && time <= latest, || Refusal::NotAhead {
+        field: field.to_owned(),
+        days,
+    })
 }
 
 pub(super) fn must(holds: bool, refusal: impl FnOnce() -> Refusal) -> Result<(), Refusal> {

@@ -10,12 +10,14 @@ use crate::refusal::Refusal;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Named {
     Active,
+    Another,
     Approved,
     Approves,
     Began,
     Egress,
     Extent,
     Jobs,
+    Looked,
     MaterialEnd,
     Person,
     Registered,
@@ -36,13 +38,20 @@ pub(super) type Entry = (
 
 const GATE: [&str; 3] = ["approval-project", "approval-workflow", "approval-member"];
 
-pub(super) const NAMED: [Entry; 14] = [
+pub(super) const NAMED: [Entry; 16] = [
     (
         "active",
         Named::Active,
         &[],
         &[],
         "the author's TRE is not suspended",
+    ),
+    (
+        "another",
+        Named::Another,
+        &[],
+        &["tags"],
+        "one of `tags` is not among those who withheld the outputs, or there are two",
     ),
     (
         "approved",
@@ -55,14 +64,14 @@ pub(super) const NAMED: [Entry; 14] = [
             "approval-member",
         ],
         &["member", "datasets"],
-        "the TRE's approvals of project, workflow and member stand: granted, not past `until` at `iat`, of exactly the project's last material version, this workflow and this membership, and with these datasets; where the event names `approvals`, they are these three",
+        "the TRE's approvals of project, workflow and member stand: granted, not past `until`, of exactly the project's last material version, this workflow and this membership, and with these datasets; where the event names `approvals`, they are these three",
     ),
     (
         "approves",
         Named::Approves,
         &["subject", "project"],
         &["cause", "datasets", "egress", "project", "sign_off"],
-        "`cause` is the exact event that stands for the subject: a project, closed or not (then with `datasets`), a workflow that is not withdrawn (with `egress` and `sign_off`) or a membership (with `project`), and nothing else of these four is there",
+        "`cause` is the exact event that stands for the subject: a project, closed or not (then with `datasets`), a workflow, withdrawn or not (with `egress` and `sign_off`) or a membership (with `project`), and nothing else of these four is there",
     ),
     (
         "began",
@@ -93,6 +102,13 @@ pub(super) const NAMED: [Entry; 14] = [
         "no TRE is suspended, no job id has a state, and each dataset is of the TRE under which it stands",
     ),
     (
+        "looked",
+        Named::Looked,
+        &[],
+        &["tags"],
+        "there is a tag, unless the rule set asks for none (`reviews` is 0)",
+    ),
+    (
         "material-end",
         Named::MaterialEnd,
         &[],
@@ -111,7 +127,7 @@ pub(super) const NAMED: [Entry; 14] = [
         Named::Registered,
         &["register"],
         &[],
-        "the project's register entry is published, or an embargo runs at `iat`",
+        "the project's register entry is published, or an embargo runs, also while a version is held",
     ),
     (
         "reviewed",
@@ -125,7 +141,7 @@ pub(super) const NAMED: [Entry; 14] = [
         Named::Holder,
         &[],
         &["id", "role"],
-        "`id` is there for a registrar and an auditor, not for the editor",
+        "`id` is there for a registrar and an auditor, and for no other role",
     ),
     (
         "standing",
@@ -162,6 +178,21 @@ impl Named {
                     Refusal::RunBegan
                 })
             }
+            Self::Another => {
+                let tags = tags(scene);
+                let before = scene.state.get("withheld_by").and_then(Value::as_array);
+                let is_new = |tag: &Value| !before.is_some_and(|before| before.contains(tag));
+                must(tags.len() > 1 || tags.iter().any(is_new), || {
+                    same_person("withheld_by")
+                })
+            }
+            Self::Looked => {
+                let nobody = scene.state.get("reviews").and_then(Value::as_i64) == Some(0);
+                must(nobody || !tags(scene).is_empty(), || Refusal::TooFewReviews {
+                    found: 0,
+                    needed: 1,
+                })
+            }
             Self::Extent => {
                 let is_all = scene.field("extent").and_then(Value::as_str) == Some("all");
                 let is_same = scene.field("outputs") == scene.state.get("outputs");
@@ -189,8 +220,9 @@ impl Named {
             }
             Self::Reviewed => reviewed(scene),
             Self::Holder => {
-                let is_editor = scene.field("role").and_then(Value::as_str) == Some("editor");
-                must(is_editor != scene.field("id").is_some(), || Refusal::RoleName)
+                let role = scene.field("role").and_then(Value::as_str);
+                let is_named = matches!(role, Some("auditor" | "registrar"));
+                must(is_named == scene.field("id").is_some(), || Refusal::RoleName)
             }
             Self::Versions => {
                 let of = |stream| Some(scene.facts.state(stream)?.get("version")?.clone());
@@ -245,18 +277,27 @@ fn jobs(scene: &Scene<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// One tag for each person who looked.
+fn tags<'a>(scene: &'a Scene<'_>) -> &'a [Value] {
+    scene
+        .field("tags")
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+fn same_person(member: &str) -> Refusal {
+    let (field, member) = ("tags".to_owned(), member.to_owned());
+    Refusal::SamePerson { field, member }
+}
+
 fn reviewed(scene: &Scene<'_>) -> Result<(), Refusal> {
-    let none = Vec::new();
-    let tags = scene.field("tags").and_then(Value::as_array).unwrap_or(&none);
+    let tags = tags(scene);
     let asked = scene.state.get("reviews").and_then(Value::as_i64);
     let needed = asked.or_else(|| scene.table.limit("reviews")).unwrap_or(i64::MAX);
     let found = i64::try_from(tags.len()).unwrap_or(0);
     must(found >= needed, || Refusal::TooFewReviews { found, needed })?;
     let signatory = scene.state.get("signatory");
     must(signatory.is_none_or(|tag| !tags.contains(tag)), || {
-        Refusal::SamePerson {
-            field: "tags".to_owned(),
-            member: "signatory".to_owned(),
-        }
+        same_person("signatory")
     })
 }

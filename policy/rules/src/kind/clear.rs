@@ -42,7 +42,7 @@ pub enum ClearKind {
     List(usize, usize, Box<ClearKind>),
     /// TREs, each with a fresh job id and datasets: at most so many TREs, at most so many datasets each.
     Jobs(usize, usize),
-    /// At most so many witness cosignatures (C2SP cosignature/v1): key, time, signature.
+    /// At most so many witness cosignatures (C2SP cosignature/v1), one a key: key id, key, time, signature.
     Cosignatures(usize),
     /// Events by leaf hash, each with digests: at most so many events, at most so many digests each.
     Erasures(usize, usize),
@@ -109,7 +109,13 @@ impl ClearKind {
             }
             Self::Jobs(tres, datasets) => is_jobs(value, *tres, *datasets),
             Self::Cosignatures(most) => {
-                items(value, 0, *most).is_some_and(|list| list.iter().all(is_cosignature))
+                let keys = |list: &[Value]| {
+                    list.iter()
+                        .filter_map(|one| one.get("key").cloned())
+                        .collect::<Vec<_>>()
+                };
+                items(value, 0, *most)
+                    .is_some_and(|list| list.iter().all(is_cosignature) && differ(&keys(list)))
             }
             Self::Erasures(events, digests) => {
                 items(value, 1, *events).is_some_and(|list| list.iter().all(|v| is_erasure(v, *digests)))
@@ -141,7 +147,7 @@ impl ClearKind {
                 "an object of 1 to {tres} TREs, each with exactly `job` (a fresh random UUID) and `datasets` (1 to {datasets} UUIDs)"
             ),
             Self::Cosignatures(most) => format!(
-                "a list of at most {most} cosignatures, each exactly `key` (43 characters), `signature` (86) and `time`"
+                "a list of at most {most} cosignatures of different keys, each exactly `id` (8 hexadecimal digits), `key` (43 characters), `signature` (86) and `time`"
             ),
             Self::Erasures(events, digests) => format!(
                 "a list of 1 to {events} events, each exactly `event` (a leaf hash) and `digests` (1 to {digests} different digests)"
@@ -195,8 +201,11 @@ fn is_key(value: &Value) -> bool {
 }
 
 fn is_cosignature(value: &Value) -> bool {
-    exactly(value, ["key", "signature", "time"]).is_some_and(|[key, signature, time]| {
-        is_digest(key)
+    exactly(value, ["id", "key", "signature", "time"]).is_some_and(|[id, key, signature, time]| {
+        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        id.as_str()
+            .is_some_and(|id| id.len() == 8 && id.bytes().all(is_hex))
+            && is_digest(key)
             && signature.as_str().is_some_and(|text| is_bytes(text, 64))
             && ClearKind::Time.fits(time)
     })

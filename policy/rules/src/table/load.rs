@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Clear, EventRule, MAX_TABLE, NONE, RULES, Sealed, Streams, Table, TableError, Target};
-use crate::judge::{Condition, Effect};
+use crate::judge::{CLOCK, Condition, Effect};
 use crate::kind::{ClearKind, SealedKind};
 use crate::source::{Source, Template};
 
@@ -38,7 +38,7 @@ const STREAMS: [&str; 11] = [
     "erasure",
 ];
 /// Members of states that are not for effects to write.
-const KEPT: [&str; 4] = ["author", "keys", "state", "tres"];
+const KEPT: [&str; 5] = ["author", "doubts", "keys", "state", "tres"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -279,6 +279,9 @@ impl Table {
             let template = Template::parse(words).ok_or_else(|| text(&at, words, "a stream's name"))?;
             if let Some(field) = template.fields().find(|field| !event.clear.contains_key(*field)) {
                 return Err(name(&at, "clear field", field));
+            }
+            if alias == CLOCK && words != CLOCK {
+                return Err(text(&at, words, "the stream `log`, for which this name is kept"));
             }
             rule.reads.insert(alias.clone(), template);
         }

@@ -129,6 +129,8 @@ fn words_that_no_judge_knows_are_refused() {
         ("/events/job-checked/when", json!(["same  x"])),
         ("/events/job-checked/sets", json!(["set author @leaf"])),
         ("/events/job-checked/sets", json!(["set x @moon"])),
+        ("/events/job-checked/sets", json!(["set doubts @leaf"])),
+        ("/events/job-checked/reads", json!({"log": "federation"})),
         ("/events/job-checked/v", json!(0)),
         ("/events/job-checked/by", json!([])),
         (

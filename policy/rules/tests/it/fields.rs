@@ -209,7 +209,7 @@ proptest! {
 
     /// Whatever is said in whatever order, by whomever: nothing panics, and what is accepted leaves canonical states.
     #[test]
-    fn any_events_in_any_order_leave_canonical_states(steps in prop::collection::vec((0usize..62, 0usize..16, 0usize..40), 1..60)) {
+    fn any_events_in_any_order_leave_canonical_states(steps in prop::collection::vec((0usize..66, 0usize..16, 0usize..40), 1..60)) {
         let kinds: Vec<&str> = Table::v1().events().map(|(kind, _)| kind).filter(|kind| *kind != "log-closed").collect();
         let mut world = World::founded();
         world.submit(&["wessex"]);

@@ -88,15 +88,41 @@ fn a_material_change_lets_approvals_lapse_and_another_does_not() {
 }
 
 #[rstest]
-#[case("dataset-withdrawn")]
-#[case("workflow-withdrawn")]
-fn what_is_withdrawn_runs_and_leaves_no_more(#[case] withdrawn: &str) {
+#[case("dataset-withdrawn", "other-state")]
+#[case("workflow-withdrawn", "allowed")]
+fn what_is_withdrawn_runs_no_more_and_only_data_hold_back_what_ran(
+    #[case] withdrawn: &str,
+    #[case] release: &str,
+) {
     for (state, kind) in GATES {
         let mut world = World::with_job(state);
         world.steps(&[withdrawn]);
         let draft = world.usual(kind);
-        assert_eq!(code(&mut world, &draft), "other-state", "{kind}");
+        let expected = if kind == "job-released" {
+            release
+        } else {
+            "other-state"
+        };
+        assert_eq!(code(&mut world, &draft), expected, "{kind}");
     }
+    // Results that waited longer than the approval stood can still be let out, if the TRE approves.
+    let mut world = World::with_job("staged");
+    world.steps(&["workflow-withdrawn"]);
+    withdraw(&mut world, "workflow");
+    let draft = world.usual("job-released");
+    assert_eq!(code(&mut world, &draft), "approval-lapsed");
+    let again = world.approval("wessex", "workflow");
+    world.say(&again);
+    assert_eq!(code(&mut world, &draft), "allowed");
+}
+
+#[test]
+fn nothing_is_admitted_without_its_workflow() {
+    let mut world = World::founded();
+    world.submit(&["wessex"]);
+    world.steps(&["job-collected", "job-checked", "job-signed-off"]);
+    let draft = world.usual("job-admitted");
+    assert_eq!(code(&mut world, &draft), "not-yet");
 }
 
 #[test]
@@ -126,13 +152,6 @@ fn no_register_entry_and_no_embargo_no_run() {
         let draft = world.usual(kind);
         assert_eq!(code(&mut world, &draft), "not-registered", "{kind}");
     }
-    let mut world = World::with_job("admitted");
-    world.steps(&["register-held", "register-deferred"]);
-    let draft = world.usual("run-started");
-    assert_eq!(code(&mut world, &draft), "allowed");
-    world.advance_days(31);
-    let draft = world.usual("run-started");
-    assert_eq!(code(&mut world, &draft), "not-registered");
 }
 
 #[test]
@@ -223,6 +242,75 @@ fn a_job_refused_before_it_was_checked_is_checked_when_it_is_open_again() {
     let draft = world.usual("job-signed-off");
     assert_eq!(code(&mut world, &draft), "wrong-state");
     world.steps(&["job-checked", "job-signed-off"]);
+}
+
+#[test]
+fn whoever_withheld_results_does_not_overturn_that_alone() {
+    let mut world = World::with_job("assessed");
+    let withheld = world
+        .usual("disclosure-refused")
+        .with("tags", approved_by(&["ann"]));
+    world.say(&withheld);
+    let draft = world.usual("decision-overturned");
+    for (tags, expected) in [
+        (approved_by(&["ann"]), "same-person"),
+        (approved_by(&["bob"]), "allowed"),
+        (approved_by(&["ann", "bob"]), "allowed"),
+        (approved_by(&[]), "field-invalid"),
+    ] {
+        assert_eq!(code(&mut world, &draft.clone().with("tags", tags)), expected);
+    }
+    world.say(&draft.with("tags", approved_by(&["bob"])));
+    assert!(!world.job_state(world.job.unwrap()).contains_key("withheld_by"));
+    // A refusal before anything ran names no people.
+    let mut world = World::with_job("refused");
+    let draft = world
+        .usual("decision-overturned")
+        .with("tags", approved_by(&["ann"]));
+    assert_eq!(code(&mut world, &draft), "allowed");
+}
+
+#[test]
+fn nobody_refuses_unseen_but_fixed_rules() {
+    let mut world = World::with_job("ran");
+    let standing = world
+        .approval("wessex", "workflow")
+        .with("egress", "standing".into());
+    world.say(&standing);
+    for (reviews, expected) in [(0, "allowed"), (1, "too-few-reviews")] {
+        let mut world = world.clone();
+        let assessed = world.usual("outputs-assessed").with("reviews", reviews.into());
+        world.say(&assessed);
+        let refused = world.usual("disclosure-refused").with("tags", approved_by(&[]));
+        assert_eq!(code(&mut world, &refused), expected, "{reviews}");
+    }
+    let mut world = World::with_job("assessed");
+    let refused = world.usual("disclosure-refused").with("tags", approved_by(&[]));
+    assert_eq!(code(&mut world, &refused), "too-few-reviews");
+}
+
+#[test]
+fn a_job_whose_sets_are_used_up_has_an_end() {
+    let mut world = World::with_job("assessed");
+    for _ in 1..20 {
+        world.steps(&["changes-requested", "outputs-assessed"]);
+    }
+    world.steps(&["changes-requested"]);
+    let draft = world.usual("outputs-assessed");
+    assert_eq!(code(&mut world, &draft), "over-limit");
+    world.steps(&["disclosure-refused", "packet-offered", "results-expired"]);
+}
+
+#[test]
+fn a_packet_without_outputs_is_offered_once_and_gone_when_the_job_goes_on() {
+    let mut world = World::with_job("withheld");
+    let expired = world.usual("results-expired");
+    assert_eq!(code(&mut world, &expired), "not-yet");
+    world.steps(&["packet-offered"]);
+    let again = world.usual("packet-offered");
+    assert_eq!(code(&mut world, &again), "already-happened");
+    world.steps(&["decision-overturned"]);
+    assert!(!world.job_state(world.job.unwrap()).contains_key("results"));
 }
 
 #[test]

@@ -4,8 +4,11 @@
 
 mod authorisation;
 mod document;
+mod ends;
 mod fields;
 mod gates;
+mod hindered;
 mod judge;
+mod keys;
 mod lifecycle;
 mod transitions;

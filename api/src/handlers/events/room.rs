@@ -1,0 +1,196 @@
+//! Bodies of events on their way in: how many bytes of them the hub holds at once.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::header;
+use futures::TryStreamExt as _;
+use serde::de::DeserializeOwned;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::problem::{Problem, ProblemKind};
+
+/// Bytes of all bodies that are being read or judged.
+const MAX_IN_FLIGHT: usize = 32 * 1024 * 1024;
+
+/// The room for bodies. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Room(Arc<Semaphore>);
+
+/// What came, and the room that it takes until this is dropped.
+pub(super) struct Held<T> {
+    pub(super) body: T,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_IN_FLIGHT)))
+    }
+}
+
+impl Room {
+    /// Reads a JSON body of at most `limit` bytes.
+    ///
+    /// Room is taken as the bytes come, not as they are announced: who announces much and sends nothing holds none. Who
+    /// sends slowly is cut off before the request comes here.
+    pub(super) async fn read<T: DeserializeOwned>(
+        &self,
+        request: Request,
+        limit: usize,
+    ) -> Result<Held<T>, Problem> {
+        check_head(&request, limit)?;
+        let (bytes, room) = self.collect(request, limit).await?;
+        let body = serde_json::from_slice(&bytes).map_err(|error| {
+            let detail = format!("The body is not JSON of the right form: {error}.");
+            Problem::new(ProblemKind::MalformedRequest, detail)
+        })?;
+        Ok(Held { body, _room: room })
+    }
+
+    async fn collect(
+        &self,
+        request: Request,
+        limit: usize,
+    ) -> Result<(Vec<u8>, OwnedSemaphorePermit), Problem> {
+        let mut room = self.take(0)?;
+        let mut bytes = Vec::new();
+        let announced = announced(&request).filter(|length| *length <= limit).unwrap_or(limit);
+        let mut chunks = request.into_body().into_data_stream();
+        loop {
+            let chunk = chunks.try_next().await.map_err(|_| {
+                Problem::new(
+                    ProblemKind::MalformedRequest,
+                    "The body broke off before its end.",
+                )
+            })?;
+            let Some(chunk) = chunk else {
+                return Ok((bytes, room));
+            };
+            if bytes.len() + chunk.len() > limit {
+                return Err(too_large(limit));
+            }
+            let needed = bytes.len() + chunk.len();
+            if needed > bytes.capacity() {
+                // What is held is what is counted: a vector that grows by itself may hold twice as much.
+                let grown = needed.max(announced.min(2 * bytes.capacity()));
+                room.merge(self.take(grown - bytes.capacity())?);
+                bytes.reserve_exact(grown - bytes.len());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+    }
+
+    fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let busy = || {
+            Problem::new(
+                ProblemKind::Busy,
+                "The hub has as many bytes of events in hand as it takes. Send the same again after a pause.",
+            )
+        };
+        let bytes = u32::try_from(bytes).map_err(|_| busy())?;
+        self.0.clone().try_acquire_many_owned(bytes).map_err(|_| busy())
+    }
+}
+
+/// What the head of a request tells already.
+fn check_head(request: &Request, limit: usize) -> Result<(), Problem> {
+    let text = |name| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
+    let kind = text(header::CONTENT_TYPE).split(';').next().unwrap_or_default();
+    if !kind.trim().eq_ignore_ascii_case("application/json") {
+        return Err(Problem::new(
+            ProblemKind::MalformedRequest,
+            "The body must be JSON, and the request must say so: `Content-Type: application/json`.",
+        ));
+    }
+    match announced(request) {
+        Some(length) if length > limit => Err(too_large(limit)),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes of the body, where the request says.
+fn announced(request: &Request) -> Option<usize> {
+    let length = request.headers().get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
+}
+
+fn too_large(limit: usize) -> Problem {
+    Problem::new(
+        ProblemKind::TooLarge,
+        format!("A body of this route is at most {limit} bytes."),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, Bytes};
+    use serde_json::Value;
+
+    use super::*;
+
+    fn request(body: Body) -> Request {
+        let request = Request::post("/").header(header::CONTENT_TYPE, "application/json");
+        request.body(body).unwrap()
+    }
+
+    #[tokio::test]
+    async fn room_is_taken_while_a_body_is_held_and_free_afterwards() {
+        let room = Room(Arc::new(Semaphore::new(10)));
+        let read = async |text: &'static str| room.read::<Value>(request(text.into()), 100).await;
+        let held = read("[1, 2]").await.unwrap();
+        assert_eq!(held.body[1], 2);
+        assert_eq!(read("[1, 2]").await.err().unwrap().kind(), ProblemKind::Busy);
+        drop(read("[1]").await.unwrap());
+        drop(held);
+        assert!(read("[1, 2, 3]").await.is_ok());
+        assert_eq!(
+            read("[1, 2, 3, 4]").await.err().unwrap().kind(),
+            ProblemKind::Busy
+        );
+        assert_eq!(room.0.available_permits(), 10);
+    }
+
+    #[tokio::test]
+    async fn a_body_holds_no_more_memory_than_it_has_taken_room() {
+        for announced in [None, Some("9000"), Some("20")] {
+            let room = Room(Arc::new(Semaphore::new(20_000)));
+            let chunks = (0..10).map(|_| Ok::<_, std::io::Error>(Bytes::from(vec![b' '; 900])));
+            let chunks = Body::from_stream(futures::stream::iter(chunks));
+            let mut request = request(chunks);
+            if let Some(length) = announced {
+                request.headers_mut().insert(header::CONTENT_LENGTH, length.parse().unwrap());
+            }
+            let (bytes, _held) = room.collect(request, 10_000).await.unwrap();
+            assert_eq!(bytes.len(), 9_000);
+            assert_eq!(20_000 - room.0.available_permits(), bytes.capacity());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_ends_at_its_limit_whatever_it_announced() {
+        let room = Room::default();
+        for (text, fits) in [("[12345]", true), ("[123456]", false)] {
+            let whole = room.read::<Value>(request(text.into()), 7).await;
+            let bytes = text.as_bytes().chunks(3);
+            let chunks: Vec<_> = bytes
+                .map(|chunk| Ok::<_, std::io::Error>(Bytes::copy_from_slice(chunk)))
+                .collect();
+            let chunks = Body::from_stream(futures::stream::iter(chunks));
+            let pieces = room.read::<Value>(request(chunks), 7).await;
+            for read in [whole, pieces] {
+                assert_eq!(read.is_ok(), fits, "{text}");
+                assert!(
+                    read.err()
+                        .is_none_or(|problem| problem.kind() == ProblemKind::TooLarge)
+                );
+            }
+        }
+    }
+}

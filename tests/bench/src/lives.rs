@@ -1,0 +1,261 @@
+//! Events signed beforehand: the lives of many jobs, each made from one that the real rules have judged.
+//!
+//! A world runs one job of each kind. Every further life is that one with other ids, salts and signatures: the same
+//! authors, fields and sealed fields, and so the same work for a hub.
+
+use std::collections::{BTreeMap, HashMap};
+
+use anyhow::{Context as _, Result};
+use daybook_core::event::{Claims, Event, Seen};
+use daybook_core::id::{Actor, Stream};
+use daybook_core::key::SecretKey;
+use daybook_core::sealed::{Opening, ReaderClass, SALT_BYTES, digest_list};
+use daybook_core::{Hash, id};
+use daybook_rules::Table;
+use daybook_world::{Cast, Ending, World};
+use serde_json::Value;
+use uuid::Uuid;
+
+/// The TREs of the federation.
+pub(crate) const TRES: [&str; 4] = ["wessex", "mercia", "cornwall", "fens"];
+/// How ten jobs end; most are released.
+const ENDINGS: [Ending; 10] = [
+    Ending::Released,
+    Ending::Released,
+    Ending::ReleasedInPart,
+    Ending::Released,
+    Ending::Withheld,
+    Ending::Released,
+    Ending::Refused,
+    Ending::Released,
+    Ending::Abandoned,
+    Ending::Released,
+];
+
+/// A federation at work: four TREs, each of which has approved the project, its workflow and its member for a year from
+/// `now` on, in seconds since 1970.
+pub(crate) fn federation(now: i64) -> World {
+    let mut world = World::founded();
+    for tre in TRES.iter().filter(|tre| !Cast::TRES.contains(tre)) {
+        world.join(tre);
+    }
+    // A day ago, so that no life is dated ahead of the hub's clock.
+    world.now = world.now.max(now - 86_400);
+    for tre in TRES {
+        for subject in ["project", "workflow", "member"] {
+            let draft = world.approval(tre, subject);
+            world.say(&draft);
+        }
+    }
+    world
+}
+
+/// An event of a life that ran in a world.
+struct Step {
+    claims: Claims,
+    openings: Vec<Opening>,
+    leaf: String,
+}
+
+/// A life that ran, to be lived again under other ids.
+struct Model {
+    steps: Vec<Step>,
+    /// The ids that each life has for itself, and the numbers under which it makes them.
+    ids: BTreeMap<String, u64>,
+}
+
+/// Makes lives.
+pub(crate) struct Lives {
+    models: Vec<Model>,
+    keys: HashMap<Actor, SecretKey>,
+    seen: Seen,
+    seed: String,
+    next: u64,
+}
+
+/// A signed event with the openings that travel beside it.
+#[derive(Clone, Debug)]
+pub(crate) struct Signed {
+    /// The event.
+    pub(crate) event: Event,
+    /// Its openings.
+    pub(crate) openings: Vec<Opening>,
+}
+
+impl Signed {
+    /// The body of the request that appends it.
+    pub(crate) fn body(&self) -> String {
+        let openings: Vec<&str> = self.openings.iter().map(Opening::as_str).collect();
+        serde_json::json!({ "event": self.event.as_str(), "openings": openings }).to_string()
+    }
+}
+
+impl Lives {
+    /// Begins after the founding of a federation. Two seeds never give the same event.
+    pub(crate) fn new(founded: &World, seed: &str) -> Result<Self> {
+        let mut models = Vec::new();
+        for (n, ending) in ENDINGS.iter().enumerate() {
+            models.push(Model::of(founded, TRES[n % TRES.len()], *ending)?);
+        }
+        let mut keys = HashMap::new();
+        for step in models.iter().flat_map(|model| &model.steps) {
+            let author = &step.claims.iss;
+            keys.entry(author.clone()).or_insert_with(|| founded.key(author));
+        }
+        let size = founded.entries().len();
+        Ok(Self {
+            models,
+            keys,
+            seen: Seen {
+                root: founded.root(size),
+                size: size as u64,
+            },
+            seed: seed.to_owned(),
+            next: 0,
+        })
+    }
+
+    /// Signs the next life, in order.
+    pub(crate) fn sign(&mut self) -> Result<Vec<Signed>> {
+        let life = self.next;
+        self.next += 1;
+        let model = &self.models[usize::try_from(life)? % self.models.len()];
+        let bytes = |what: &str| Hash::of(format!("{} {life} {what}", self.seed).as_bytes()).0;
+        let mut names: HashMap<&str, String> = model
+            .ids
+            .iter()
+            .map(|(old, slot)| (old.as_str(), random(&bytes(&format!("id {slot}"))).to_string()))
+            .collect();
+        let mut heads: HashMap<Stream, Hash> = HashMap::new();
+        let mut signed = Vec::with_capacity(model.steps.len());
+        for (n, step) in model.steps.iter().enumerate() {
+            let mut claims = step.claims.clone();
+            claims.sub = replaced(&claims.sub.to_string(), &names).parse()?;
+            claims.prev = heads.get(&claims.sub).copied();
+            claims.jti = random(&bytes(&format!("jti {n}")));
+            claims.seen = claims.seen.map(|_| self.seen);
+            for value in claims.data.values_mut() {
+                replace(value, &names);
+            }
+            let openings = reseal(step, &mut claims, &bytes(&format!("salt {n}")))?;
+            let key = self.keys.get(&claims.iss).context("the key of an author")?;
+            let event = Event::sign(&claims, key)?;
+            heads.insert(claims.sub, *event.leaf());
+            names.insert(step.leaf.as_str(), event.leaf().to_base64url());
+            signed.push(Signed { event, openings });
+        }
+        Ok(signed)
+    }
+}
+
+impl Model {
+    fn of(founded: &World, tre: &str, ending: Ending) -> Result<Self> {
+        let mut world = founded.clone();
+        let job = world.run_job(tre, ending);
+        let mut ids = BTreeMap::new();
+        let mut own = |id: String| {
+            let slot = ids.len() as u64;
+            ids.entry(id).or_insert(slot);
+        };
+        own(job.to_string());
+        let mut steps = Vec::new();
+        for event in &world.entries()[founded.entries().len()..] {
+            let claims = event.claims();
+            if let Stream::Submission(id) = &claims.sub {
+                own(id.to_string());
+            }
+            if let Some(packet) = claims.data.get("packet").and_then(Value::as_str) {
+                own(packet.to_owned());
+            }
+            let openings = travelling(world.table(), &claims.kind, world.openings(event));
+            steps.push(Step {
+                claims: claims.clone(),
+                openings,
+                leaf: event.leaf().to_base64url(),
+            });
+        }
+        Ok(Self { steps, ids })
+    }
+}
+
+/// Those of an event's openings that may travel to a hub.
+pub(crate) fn travelling(table: &Table, kind: &str, openings: Vec<Opening>) -> Vec<Opening> {
+    let stays = |opening: &Opening| {
+        let field = table.rule(kind).and_then(|rule| rule.sealed.get(opening.name()));
+        field.is_some_and(|field| field.class == ReaderClass::IssuerOnly)
+    };
+    openings.into_iter().filter(|opening| !stays(opening)).collect()
+}
+
+/// Seals the same values under other salts, and fills up with decoys.
+fn reseal(step: &Step, claims: &mut Claims, salts: &[u8; 32]) -> Result<Vec<Opening>> {
+    let digests = claims.digests().count();
+    if digests == 0 {
+        return Ok(Vec::new());
+    }
+    let fresh = |n: usize| Hash::of(&[salts.as_slice(), &n.to_le_bytes()].concat()).0;
+    let mut openings = Vec::with_capacity(step.openings.len());
+    for (n, old) in step.openings.iter().enumerate() {
+        let mut salt = [0; SALT_BYTES];
+        salt.copy_from_slice(&fresh(n)[..SALT_BYTES]);
+        openings.push(Opening::new(salt, old.name(), old.value().clone())?);
+    }
+    let decoys: Vec<[u8; 32]> = (openings.len()..digests).map(fresh).collect();
+    claims
+        .data
+        .insert("_sd".to_owned(), digest_list(&openings, &decoys));
+    Ok(openings)
+}
+
+fn replace(value: &mut Value, names: &HashMap<&str, String>) {
+    match value {
+        Value::String(text) => {
+            if let Some(new) = names.get(text.as_str()) {
+                text.clone_from(new);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, names)),
+        Value::Object(members) => members.values_mut().for_each(|member| replace(member, names)),
+        _ => {}
+    }
+}
+
+/// A stream's name with another id at its end.
+fn replaced(stream: &str, names: &HashMap<&str, String>) -> String {
+    let (kind, old) = stream.rsplit_once('/').unwrap_or(("", stream));
+    names
+        .get(old)
+        .map_or_else(|| stream.to_owned(), |new| format!("{kind}/{new}"))
+}
+
+fn random(bytes: &[u8; 32]) -> Uuid {
+    let mut half = [0; 16];
+    half.copy_from_slice(&bytes[..16]);
+    let made = uuid::Builder::from_random_bytes(half).into_uuid();
+    debug_assert!(id::random_id(&made.to_string()).is_ok());
+    made
+}
+
+#[cfg(test)]
+mod tests {
+    use daybook_world::BEGINNING;
+
+    use super::*;
+
+    #[test]
+    fn every_life_is_allowed_and_no_event_is_made_twice() {
+        let mut world = federation(BEGINNING);
+        let mut lives = Lives::new(&world, "a").unwrap();
+        let mut leaves = std::collections::BTreeSet::new();
+        for _ in 0..2 * ENDINGS.len() {
+            for signed in lives.sign().unwrap() {
+                let verdict = world.append(&signed.event);
+                assert!(verdict.is_ok(), "{}: {verdict:?}", signed.event.claims().kind);
+                daybook_rules::check_openings(world.table(), &signed.event, &signed.openings).unwrap();
+                assert!(leaves.insert(*signed.event.leaf()));
+            }
+        }
+        let other = Lives::new(&federation(BEGINNING), "b").unwrap().sign().unwrap();
+        assert!(!leaves.contains(other[0].event.leaf()));
+    }
+}
