@@ -11,11 +11,14 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 FUZZ_SECONDS ?= 600
 FUZZ_RUNS ?= 10000000
 
+# How long each part of `make chaos` goes on; DAYBOOK_CHAOS_SEED repeats a run.
+CHAOS_MINUTES ?= 10
+
 # The benchmark; its page goes to standard output. The numbers of entries follow.
 BENCH = cargo run --release --locked -q -p daybook-bench -- run --date "$$(date -u +%F)" \
   --commit "$$(git rev-parse --short HEAD 2>/dev/null || echo unknown)" --entries
 
-.PHONY: help setup demo test fuzz bench bench-large generate deny clean
+.PHONY: help setup demo test chaos fuzz bench bench-large generate deny clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -31,6 +34,10 @@ test: setup ## everything CI checks: format, lints, all tests against a real Pos
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
 
+chaos: ## two hubs under random faults, then one under ten times its load, CHAOS_MINUTES (10) for each
+	DAYBOOK_CHAOS_MINUTES=$(CHAOS_MINUTES) cargo test --locked -p daybook --test it chaos:: -- --test-threads 1 --nocapture
+	cargo test --locked -p daybook-store --test it chaos::
+
 fuzz: ## fuzz every parser, at most FUZZ_SECONDS (600) and FUZZ_RUNS each; needs a nightly toolchain and cargo-fuzz
 	@cargo +nightly fuzz --version >/dev/null 2>&1 || { \
 	  echo "cargo-fuzz or the nightly toolchain is missing:" >&2; \
@@ -44,10 +51,10 @@ fuzz: ## fuzz every parser, at most FUZZ_SECONDS (600) and FUZZ_RUNS each; needs
 	    -max_total_time=$(FUZZ_SECONDS) -runs=$(FUZZ_RUNS); \
 	done
 
-bench: ## how fast a hub is, at ten thousand and a million entries; some ten minutes, and the whole machine
+bench: ## how fast a hub is, at ten thousand and a million entries; takes the whole machine
 	@$(BENCH) 10000,1000000
 
-bench-large: ## the same at ten million entries too; an hour, and 40 GB of disk
+bench-large: ## the same at ten million entries too; needs 40 GB of disk
 	@$(BENCH) 10000,1000000,10000000
 
 generate: ## write the generated documents anew; a test compares them with the code

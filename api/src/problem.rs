@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use axum::{Extension, Json};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use daybook_core::constitution::Breach;
 use daybook_rules::Refusal;
 use daybook_store::StoreError;
@@ -176,10 +176,7 @@ impl Problem {
     /// The document.
     pub fn to_json(&self) -> Value {
         let mut document = self.more.clone();
-        document.insert(
-            "type".to_owned(),
-            self.kind.type_uri().into(),
-        );
+        document.insert("type".to_owned(), self.kind.type_uri().into());
         document.insert("title".to_owned(), self.kind.title().into());
         document.insert("status".to_owned(), self.kind.status().as_u16().into());
         document.insert("detail".to_owned(), self.detail.as_str().into());

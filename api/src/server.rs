@@ -24,8 +24,8 @@ use tracing::{debug, warn};
 
 pub use self::doors::Doors;
 use self::patient::Patient;
-use crate::front::Peer;
 pub use self::tls::{SOON, Tls, TlsError};
+use crate::front::Peer;
 
 /// How long the server is patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,13 @@ use uuid::Uuid;
 #[command(name = "daybook", version, propagate_version = true)]
 pub struct Args {
     /// How log lines look on standard error
-    #[arg(long, env = "DAYBOOK_LOG_FORMAT", global = true, value_enum, default_value = "text")]
+    #[arg(
+        long,
+        env = "DAYBOOK_LOG_FORMAT",
+        global = true,
+        value_enum,
+        default_value = "text"
+    )]
     pub log_format: LogFormat,
     /// What to do
     #[command(subcommand)]

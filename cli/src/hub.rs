@@ -13,8 +13,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use daybook_api::{App, Doors, PacketStore, Service};
 use daybook_core::note::{NoteSigner, VerifierKey};
-use daybook_store::project::{self as projection, Projector};
 use daybook_store::append::MAX_BATCH;
+use daybook_store::project::{self as projection, Projector};
 use daybook_store::{Options, Store};
 use daybook_views::Views;
 use tokio::task::JoinHandle;
@@ -23,10 +23,10 @@ use tracing::{info, warn};
 
 use self::clerk::Clerk;
 pub use self::database::Database;
+pub(crate) use self::database::cluster_config;
 pub use self::found::{Founding, found};
 pub(crate) use self::listen::certificate;
 pub use self::objects::PacketConfig;
-pub(crate) use self::database::cluster_config;
 pub(crate) use self::objects::reach_packets;
 use crate::config::{Config, Secrets};
 use crate::keyfile::{self, Keys};
@@ -101,7 +101,9 @@ impl Hub {
         sweeper.await.context("the sweeper of packets")?;
         let hard = store.hard_stop();
         if tokio::time::timeout(DRAIN, store.close()).await.is_err() {
-            warn!("What waits could not be committed and published in time; its authors were not told that it was");
+            warn!(
+                "What waits could not be committed and published in time; its authors were not told that it was"
+            );
             hard.cancel();
         }
         projector.stop().await;

@@ -100,7 +100,10 @@ mod tests {
     #[test]
     fn the_answer_is_whole_and_a_problem_of_the_set() {
         let (head, body) = NO_ROOM.split_once("\r\n\r\n").unwrap();
-        assert!(head.ends_with(&format!("\r\nContent-Length: {}", body.len())), "{head}");
+        assert!(
+            head.ends_with(&format!("\r\nContent-Length: {}", body.len())),
+            "{head}"
+        );
         let body: serde_json::Value = serde_json::from_str(body).unwrap();
         assert_eq!(body["type"], format!("/problems/{}", ProblemKind::Busy.slug()));
         assert_eq!(body["title"], ProblemKind::Busy.title());

@@ -200,7 +200,13 @@ impl Hub {
                 PacketStore::bucket(Arc::new(s3.bucket()), "of/this-hub")
             }
         };
-        hub.app = App::new(ORIGIN, &signer().verifier().to_string(), &hub.store, store, limits);
+        hub.app = App::new(
+            ORIGIN,
+            &signer().verifier().to_string(),
+            &hub.store,
+            store,
+            limits,
+        );
         hub.router = daybook_api::router(hub.app.clone());
         hub
     }

@@ -19,8 +19,6 @@ mod instances;
 #[cfg(test)]
 mod limited;
 #[cfg(test)]
-mod operation;
-#[cfg(test)]
 mod listing;
 #[cfg(test)]
 mod lists;
@@ -28,6 +26,8 @@ mod lists;
 mod log;
 #[cfg(test)]
 mod openapi;
+#[cfg(test)]
+mod operation;
 #[cfg(test)]
 mod packets;
 #[cfg(test)]

@@ -251,7 +251,9 @@ mod tests {
                 clerk.mark(now).await.unwrap();
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), marked).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(30), marked)
+            .await
+            .unwrap();
     }
 
     #[tokio::test]

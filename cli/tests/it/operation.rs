@@ -64,7 +64,10 @@ fn a_hub_waits_for_half_a_request_and_a_second_signal_ends_it_at_once() {
     let _open = half_a_request(&address);
     signal(&hub);
     until("nobody listens", || TcpStream::connect(&address).err());
-    assert!(hub.child.try_wait().unwrap().is_none(), "it waits for the request");
+    assert!(
+        hub.child.try_wait().unwrap().is_none(),
+        "it waits for the request"
+    );
     signal(&hub);
     assert_eq!(hub.child.wait().unwrap().code(), Some(1));
     // Nothing that was acknowledged is lost, and the next start finds the data free.
@@ -93,20 +96,36 @@ fn metrics_are_served_on_a_port_of_their_own_and_lines_may_be_json() {
     let lines = || -> Vec<Value> {
         let text = fs::read_to_string(&log).unwrap();
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        whole
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     };
     let mut hub = Serving {
         child,
         url: String::new(),
     };
     let address = |begins: &str| {
-        let line = |line: &Value| line["message"].as_str().unwrap().starts_with(begins).then(|| line["address"].clone());
-        lines().iter().find_map(line).map(|address| address.as_str().unwrap().to_owned())
+        let line = |line: &Value| {
+            line["message"]
+                .as_str()
+                .unwrap()
+                .starts_with(begins)
+                .then(|| line["address"].clone())
+        };
+        lines()
+            .iter()
+            .find_map(line)
+            .map(|address| address.as_str().unwrap().to_owned())
     };
     hub.url = format!("http://{}", until("it listens", || address("Listening on ")));
     let metrics = Serving::text_at(&format!("http://{}/metrics", address("Metrics are at ").unwrap()));
     assert!(metrics.contains("\ndaybook_head_size "), "{metrics}");
     assert!(hub.text("/metrics").contains("not-found"));
     assert!(hub.terminate());
-    assert!(lines().iter().all(|line| line["timestamp"].is_string() && line["level"].is_string()));
+    assert!(
+        lines()
+            .iter()
+            .all(|line| line["timestamp"].is_string() && line["level"].is_string())
+    );
 }

@@ -168,7 +168,11 @@ fn pool(
 ) -> Result<Pool, StoreError> {
     let dialer = Dialer::new(address, application);
     // A single host either answers at once or is away. Several are asked in turn.
-    let create = if dialer.has_choice() { dialer.patience() } else { POOL_WAIT };
+    let create = if dialer.has_choice() {
+        dialer.patience()
+    } else {
+        POOL_WAIT
+    };
     let manager = Manager::from_connect(
         Config::new(),
         dialer,

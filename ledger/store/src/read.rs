@@ -173,7 +173,10 @@ impl Reader {
 
     /// The proof of an entry against a published checkpoint; `None` where that has no such entry.
     pub async fn proof(&self, index: u64, released: &Released) -> Result<Option<ProofFile>, StoreError> {
-        let path = self.shelf.inclusion(&self.pool, index, released.head.size).await?;
+        let path = self
+            .shelf
+            .inclusion(&self.pool, index, released.head.size)
+            .await?;
         let Some(path) = path else { return Ok(None) };
         let note = Note::parse(released.note.as_bytes()).map_err(|error| damaged(error.to_string()))?;
         let proof = ProofFile::new(index, path, note).map_err(|error| damaged(error.to_string()))?;

@@ -80,7 +80,7 @@ pub(crate) fn run(lives: usize) -> Result<()> {
 /// The same, as a table.
 pub(crate) fn table(lives: usize) -> Result<String> {
     let world = federation(BEGINNING);
-    let mut made = Lives::new(&world, "inside")?;
+    let mut made = Lives::new(&world, "inside");
     let mut signed: Vec<Signed> = Vec::new();
     for _ in 0..lives {
         signed.extend(made.sign()?);

@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::load::Outcome;
 use crate::run::Row;
 use crate::scenarios::Size;
 
@@ -34,40 +35,38 @@ impl Page {
             inside: None,
         }
     }
+}
 
-    /// One scenario of appending as a line of the table.
-    #[expect(clippy::unused_self, reason = "a line belongs to its page")]
-    pub(crate) fn line(&self, row: &Row) -> String {
-        let events = row.report.append.events;
-        let each = |used: Duration| {
-            if events == 0 {
-                "–".to_owned()
-            } else {
-                format!("{:.0}", used.as_secs_f64() * 1e6 / count(events))
-            }
-        };
-        let mut line = format!(
-            "| {} | {} | {:.0} | {} | {} | {} | {} | {} |",
-            row.name,
-            row.entries,
-            row.rate(),
-            each(row.used.hub),
-            each(row.used.postgres),
-            each(row.used.loader),
-            millis(row.report.append.p50),
-            millis(row.report.append.p99)
-        );
-        for (name, reads) in &row.report.reads {
-            line.push_str(&format!(
-                "\n| – {name}, {:.0} a second | {} | | | | | {} | {} |",
-                count(reads.requests) / reads.seconds.max(f64::MIN_POSITIVE),
-                row.entries,
-                millis(reads.p50),
-                millis(reads.p99)
-            ));
+/// One scenario as lines of the table.
+pub(crate) fn line(row: &Row) -> String {
+    let events = row.report.append.events;
+    let each = |used: Duration| {
+        if events == 0 {
+            "–".to_owned()
+        } else {
+            format!("{:.0}", used.as_secs_f64() * 1e6 / count(events))
         }
-        line
+    };
+    let (name, entries) = (&row.name, row.entries);
+    let latencies = |outcome: &Outcome| format!("{} | {}", millis(outcome.p50), millis(outcome.p99));
+    let mut lines = Vec::new();
+    if events > 0 {
+        let (rate, hub, postgres) = (row.rate(), each(row.used.hub), each(row.used.postgres));
+        let (loader, latency) = (each(row.used.loader), latencies(&row.report.append));
+        lines.push(format!(
+            "| {name} | {entries} | {rate:.0} | {hub} | {postgres} | {loader} | {latency} |"
+        ));
     }
+    for (kind, reads) in &row.report.reads {
+        let (rate, latency) = (
+            count(reads.requests) / reads.seconds.max(f64::MIN_POSITIVE),
+            latencies(reads),
+        );
+        lines.push(format!(
+            "| {name}: {kind}, {rate:.0} a second | {entries} | | | | | {latency} |"
+        ));
+    }
+    lines.join("\n")
 }
 
 impl fmt::Display for Page {
@@ -79,7 +78,7 @@ impl fmt::Display for Page {
         )?;
         writeln!(f, "|---|---|---|---|---|---|---|---|")?;
         for row in &self.rows {
-            writeln!(f, "{}", self.line(row))?;
+            writeln!(f, "{}", line(row))?;
         }
         writeln!(f)?;
         if let Some([indexed, plain]) = self.ceiling {

@@ -16,6 +16,9 @@ use crate::lives::{Lives, federation};
 use crate::load::{Append, Outcome, Plan, Reads, Report};
 use crate::usage::{Usage, peak_memory};
 
+/// Events of a life at most.
+pub(crate) const LONGEST_LIFE: usize = 18;
+
 /// A scenario and what came of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
@@ -116,7 +119,7 @@ impl Bench {
     pub(crate) fn sign(&mut self, events: usize) -> Result<PathBuf> {
         self.files += 1;
         let path = self.folder.join(format!("events-{}", self.files));
-        let mut lives = Lives::new(&self.world, &format!("file {}", self.files))?;
+        let mut lives = Lives::new(&self.world, &format!("file {}", self.files));
         let jobs = write_lives(&mut lives, events, &path)?;
         self.signed.insert(path.clone(), jobs);
         Ok(path)
@@ -154,10 +157,15 @@ impl Bench {
             ..Plan::default()
         };
         let row = self.measure(name, &plan)?;
-        // Lives are sent in order, and of the last ones not all that was signed.
-        let mut jobs = self.signed.remove(&append.file).unwrap_or_default();
-        jobs.truncate(jobs.len() / 2);
-        self.jobs.append(&mut jobs);
+        // Lives are begun in order: at least so many that each lane has one, or what was sent divided by the longest.
+        let (sent, first) = (row.report.append.events, append.connections * append.batch);
+        let begun = if sent < first {
+            0
+        } else {
+            first.max(sent / LONGEST_LIFE)
+        };
+        let jobs = self.signed.remove(&append.file).unwrap_or_default();
+        self.jobs.extend(jobs.into_iter().take(begun));
         fs::remove_file(append.file)?;
         Ok(row)
     }
@@ -214,7 +222,7 @@ impl Bench {
                         return Ok(None);
                     }
                     let path = folder.join(format!("events-{number}"));
-                    let mut lives = Lives::new(&world, &format!("file {number}"))?;
+                    let mut lives = Lives::new(&world, &format!("file {number}"));
                     let jobs = write_lives(&mut lives, Portion::of(rest).to_sign(), &path)?;
                     Ok(Some((path, jobs)))
                 });
@@ -245,8 +253,6 @@ struct Portion {
 }
 
 impl Portion {
-    /// Events of a life at most.
-    const LIFE: usize = 18;
     /// Events of a file.
     const MOST: usize = 120_000;
 
@@ -269,7 +275,7 @@ impl Portion {
 
     /// Events of the file, since a life that is under way is left behind at the end.
     fn to_sign(self) -> usize {
-        self.events + Self::LIFE * self.connections * self.batch
+        self.events + LONGEST_LIFE * self.connections * self.batch
     }
 
     fn append(self, file: PathBuf) -> Append {

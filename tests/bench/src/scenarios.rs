@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::load::{Append, Plan};
-use crate::report::Page;
-use crate::run::{Bench, Row};
+use crate::report::{Page, line};
+use crate::run::{Bench, LONGEST_LIFE, Row};
 use crate::{ceiling, inside};
 
 /// How much is measured.
@@ -78,14 +78,14 @@ fn say(text: &str) -> Result<()> {
 }
 
 fn note(page: &mut Page, row: Row) -> Result<()> {
-    say(&page.line(&row))?;
+    say(&line(&row))?;
     page.rows.push(row);
     Ok(())
 }
 
 fn posts(bench: &mut Bench, connections: usize, events: usize) -> Result<Append> {
     // A life is whole: the file holds more than is sent.
-    let file = bench.sign(events + 18 * connections)?;
+    let file = bench.sign(events + LONGEST_LIFE * connections)?;
     Ok(Append {
         file,
         connections,
@@ -97,7 +97,7 @@ fn posts(bench: &mut Bench, connections: usize, events: usize) -> Result<Append>
 }
 
 fn batches(bench: &mut Bench, connections: usize, events: usize) -> Result<Append> {
-    let file = bench.sign(events + 18 * 256 * connections)?;
+    let file = bench.sign(events + LONGEST_LIFE * 256 * connections)?;
     Ok(Append {
         file,
         connections,
@@ -152,7 +152,7 @@ async fn more(bench: &mut Bench, size: &Size, page: &mut Page) -> Result<()> {
 /// Reading while single posts come at half the best rate, and alone.
 fn reading(bench: &mut Bench, size: &Size, page: &mut Page) -> Result<()> {
     let rate = half(size, page);
-    for name in ["reading alone", "reading, at half the best rate of single posts"] {
+    for name in ["alone", "while single posts come at half the best rate"] {
         let mut plan = Plan {
             address: bench.address()?,
             ..Plan::default()
@@ -161,7 +161,7 @@ fn reading(bench: &mut Bench, size: &Size, page: &mut Page) -> Result<()> {
             let reads = bench.reads(kind, 200.0, 200 * size.seconds)?;
             plan.reads.insert(kind.to_owned(), reads);
         }
-        let row = if name == "reading alone" {
+        let row = if name == "alone" {
             bench.measure(name, &plan)?
         } else {
             let mut append = posts(bench, 64, whole(rate) * size.seconds)?;

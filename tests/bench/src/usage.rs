@@ -49,7 +49,7 @@ impl Usage {
     }
 }
 
-/// The fields of `/proc/<pid>/stat` that count here (proc_pid_stat(5)).
+/// The fields of `/proc/<pid>/stat` that count here (`man 5 proc_pid_stat`).
 struct Stat {
     parent: u32,
     /// User, system, and both of the children that ended; in clock ticks.

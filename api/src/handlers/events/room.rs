@@ -55,7 +55,9 @@ impl Room {
     ) -> Result<(Vec<u8>, OwnedSemaphorePermit), Problem> {
         let mut room = self.take(0)?;
         let mut bytes = Vec::new();
-        let announced = announced(&request).filter(|length| *length <= limit).unwrap_or(limit);
+        let announced = announced(&request)
+            .filter(|length| *length <= limit)
+            .unwrap_or(limit);
         let mut chunks = request.into_body().into_data_stream();
         loop {
             let chunk = chunks.try_next().await.map_err(|_| {
@@ -165,7 +167,9 @@ mod tests {
             let chunks = Body::from_stream(futures::stream::iter(chunks));
             let mut request = request(chunks);
             if let Some(length) = announced {
-                request.headers_mut().insert(header::CONTENT_LENGTH, length.parse().unwrap());
+                request
+                    .headers_mut()
+                    .insert(header::CONTENT_LENGTH, length.parse().unwrap());
             }
             let (bytes, _held) = room.collect(request, 10_000).await.unwrap();
             assert_eq!(bytes.len(), 9_000);

@@ -108,7 +108,9 @@ impl Field {
         };
         let status = response.status().as_u16();
         let says_when = response.headers().contains_key("retry-after");
-        let Ok(text) = response.text().await else { return None };
+        let Ok(text) = response.text().await else {
+            return None;
+        };
         match status {
             200 | 201 => {
                 let answer: Value = serde_json::from_str(&text).unwrap();

@@ -177,7 +177,10 @@ async fn terminate(ground: &Ground, time: Duration) {
 async fn crash_server(ground: &Ground) {
     let owner = ground.owner().await;
     let sql = "SELECT pid FROM pg_stat_activity WHERE application_name = 'daybook writer' LIMIT 1";
-    let writer = until("a hub is connected", async || owner.query_opt(sql, &[]).await.unwrap()).await;
+    let writer = until("a hub is connected", async || {
+        owner.query_opt(sql, &[]).await.unwrap()
+    })
+    .await;
     let pid = Pid::from_raw(writer.get(0)).unwrap();
     // It may have ended just now.
     _ = kill_process(pid, Signal::KILL);

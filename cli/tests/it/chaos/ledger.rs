@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Mutex;
 
+use daybook::keyfile::Keys;
 use daybook_core::Hash;
 use daybook_core::checkpoint::Checkpoint;
 use daybook_core::event::{Claims, Event};
 use daybook_core::id::Stream;
 use daybook_core::note::{Note, VerifierKey};
 use daybook_core::sealed::{Opening, digest_list};
-use daybook::keyfile::Keys;
 use serde_json::{Value, json};
 
 use super::dice::Dice;
@@ -131,7 +131,10 @@ pub(crate) fn sign(keys: &Keys, dice: &mut Dice, after: Option<&Event>) -> Signe
         prev: after.map(|event| *event.leaf()),
         seen: None,
         seq: after.map_or(1, |event| event.claims().seq + 1),
-        sub: after.map_or_else(|| Stream::Workflow(uuid(dice)), |event| event.claims().sub.clone()),
+        sub: after.map_or_else(
+            || Stream::Workflow(uuid(dice)),
+            |event| event.claims().sub.clone(),
+        ),
         kind: kind.to_owned(),
         version: 1,
     };

@@ -156,9 +156,15 @@ impl Hub {
         let said = fs::read_to_string(&self.log).unwrap();
         let (_, rest) = said.rsplit_once("Metrics are at ").unwrap();
         let address = rest.split_once(|c: char| c.is_whitespace()).unwrap().0;
-        let url = format!("http://{}/metrics", address.trim_start_matches("http://").trim_end_matches("/metrics"));
+        let url = format!(
+            "http://{}/metrics",
+            address.trim_start_matches("http://").trim_end_matches("/metrics")
+        );
         let text = reqwest::get(url).await.unwrap().text().await.unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
+            .unwrap();
         line.parse().unwrap()
     }
 
@@ -167,7 +173,10 @@ impl Hub {
         let process = self.process.lock().unwrap();
         let pid = process.as_ref().unwrap().child.id();
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
@@ -254,7 +263,11 @@ impl Hub {
             .output()
             .unwrap();
         let said = stdout(&checked) + &stderr(&checked);
-        assert!(checked.status.success(), "audit-db with the guard of {}: {said}", self.name);
+        assert!(
+            checked.status.success(),
+            "audit-db with the guard of {}: {said}",
+            self.name
+        );
     }
 }
 

@@ -76,7 +76,12 @@ pub(crate) async fn check(ledger: &Ledger, hubs: &[Hub], client: &mut Client) ->
         }
         roots.push(leaf);
         if let Some(root) = said.remove(&(index + 1)) {
-            assert_eq!(root, roots.root(), "a checkpoint of {} entries that are not these", index + 1);
+            assert_eq!(
+                root,
+                roots.root(),
+                "a checkpoint of {} entries that are not these",
+                index + 1
+            );
         }
     }
     assert!(said.is_empty(), "checkpoints beyond the log: {said:?}");
@@ -89,7 +94,10 @@ pub(crate) async fn check(ledger: &Ledger, hubs: &[Hub], client: &mut Client) ->
 pub(crate) async fn ask_again(field: &Field, most: usize) {
     let receipts = field.ledger.receipts();
     for (n, receipt) in receipts.values().take(most).enumerate() {
-        let answer = until("a repeat is answered", async || field.post(n % 2, &receipt.body).await).await;
+        let answer = until("a repeat is answered", async || {
+            field.post(n % 2, &receipt.body).await
+        })
+        .await;
         assert_eq!(answer, (200, receipt.index), "the same bytes again");
     }
 }

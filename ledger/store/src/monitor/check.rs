@@ -216,7 +216,10 @@ mod tests {
         assert!(sequencer(&health).holds);
         health.sequencer().failed("the database is away", &error);
         let now = sequencer(&health);
-        assert!(!now.holds && now.words.contains("the database is away"), "{now:?}");
+        assert!(
+            !now.holds && now.words.contains("the database is away"),
+            "{now:?}"
+        );
         health.sequencer().age(RECENT + Duration::from_secs(1));
         assert!(sequencer(&health).holds);
         health.publisher().failed("the database is away", &error);

@@ -40,7 +40,10 @@ impl Pair {
         client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
         let follows =
             "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'sync'";
-        until("the standby follows", async || number(&client, follows).await == 1).await;
+        until("the standby follows", async || {
+            number(&client, follows).await == 1
+        })
+        .await;
         let folder = tempfile::tempdir().unwrap();
         let pair = Self {
             primary,
@@ -93,11 +96,7 @@ impl Load {
             }
             (hub, ledger)
         });
-        Self {
-            ends,
-            receipts,
-            task,
-        }
+        Self { ends, receipts, task }
     }
 
     fn receipts(&self) -> usize {
@@ -114,7 +113,10 @@ impl Load {
 async fn go_on(loads: &[Load], more: usize) {
     let before: Vec<usize> = loads.iter().map(Load::receipts).collect();
     until("both hubs append", async || {
-        loads.iter().zip(&before).all(|(load, before)| load.receipts() >= before + more)
+        loads
+            .iter()
+            .zip(&before)
+            .all(|(load, before)| load.receipts() >= before + more)
     })
     .await;
 }
@@ -126,7 +128,11 @@ fn check(leaves: &[Hash], ledger: &Ledger) {
     }
     for checkpoint in &ledger.checkpoints {
         let size = usize::try_from(checkpoint.size).unwrap();
-        assert_eq!(checkpoint.root, root(&leaves[..size]), "the checkpoint over {size}");
+        assert_eq!(
+            checkpoint.root,
+            root(&leaves[..size]),
+            "the checkpoint over {size}"
+        );
     }
 }
 
@@ -158,7 +164,11 @@ async fn hubs_under_load_follow_a_promoted_standby_and_never_write_to_the_primar
         ledger.settle(&mut hub, Duration::from_secs(30));
         hub.finish(&mut ledger);
         let guard = Guard::open(&pair.guard(name)).unwrap();
-        assert_eq!(guard.mark().unwrap().timeline, 2, "the guard of {name} names the promotion");
+        assert_eq!(
+            guard.mark().unwrap().timeline,
+            2,
+            "the guard of {name} names the promotion"
+        );
         ledgers.push(ledger);
     }
     let leaves = check_whole(&promoted).await;
@@ -168,14 +178,23 @@ async fn hubs_under_load_follow_a_promoted_standby_and_never_write_to_the_primar
     let config: Config = pair.words().parse().unwrap();
     let found = Store::open(options(config, &pair.guard("one"))).await;
     assert!(found.is_err(), "the old primary was taken for the true one");
-    assert_eq!(number(&old, written).await, left_behind, "the old primary was written to");
+    assert_eq!(
+        number(&old, written).await,
+        left_behind,
+        "the old primary was written to"
+    );
 
     // With the old one gone all is as before.
     pair.primary.kill();
     let config: Config = pair.words().parse().unwrap();
     let store = Store::open(options(config, &pair.guard("one"))).await.unwrap();
     let (old, new) = (ledgers[0].checkpoints[0], *store.head.borrow());
-    let proof = store.reader.consistency(old.size, new.size).await.unwrap().unwrap();
+    let proof = store
+        .reader
+        .consistency(old.size, new.size)
+        .await
+        .unwrap()
+        .unwrap();
     verify_consistency(old.size, &old.root, new.size, &new.root, &proof).unwrap();
     store.close().await;
 }
@@ -203,5 +222,8 @@ async fn hub_whose_sessions_end_while_the_old_primary_is_back_stops_and_writes_t
     let reason = store.health.stopped().unwrap();
     assert!(reason.contains("a person must say"), "{reason}");
     store.close().await;
-    assert_eq!([number(&old, written).await, number(&promoted, written).await], sizes);
+    assert_eq!(
+        [number(&old, written).await, number(&promoted, written).await],
+        sizes
+    );
 }

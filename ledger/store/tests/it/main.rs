@@ -13,9 +13,9 @@ mod cluster;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
-mod failover;
-#[cfg(test)]
 mod erasure;
+#[cfg(test)]
+mod failover;
 #[cfg(test)]
 mod hub;
 #[cfg(test)]
@@ -35,8 +35,8 @@ mod support;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
-mod window;
-#[cfg(test)]
 mod tree;
 #[cfg(test)]
 mod two;
+#[cfg(test)]
+mod window;

@@ -257,7 +257,10 @@ async fn note_in_the_database_that_the_hub_would_not_sign_is_never_let_out() {
     );
     owner.batch_execute(&forge).await.unwrap();
     let refused = second_hub(&log).await.err().unwrap().to_string();
-    assert!(refused.contains("note") && refused.contains("log's key"), "{refused}");
+    assert!(
+        refused.contains("note") && refused.contains("log's key"),
+        "{refused}"
+    );
 }
 
 #[tokio::test]

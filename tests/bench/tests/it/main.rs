@@ -8,13 +8,13 @@ fn every_scenario_runs_through() {
         .args([
             "run",
             "--entries",
-            "600,700",
+            "1100,4500",
             "--events",
-            "400",
+            "1100",
             "--seconds",
             "1",
             "--rate",
-            "40",
+            "200",
         ])
         .output()
         .unwrap();
@@ -25,7 +25,7 @@ fn every_scenario_runs_through() {
     assert!(outcome.status.success(), "{told}");
     for words in [
         "single posts, 512 connections",
-        "– proofs",
+        "alone: proofs",
         "the baseline",
         "Ceiling",
         "judge",
