@@ -35,7 +35,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 200 requests a second and 2,000 at once from an address, 500 events a second and 5,000 at once of an actor, 2,048
+    /// 200 requests a second and 2,000 at once from an address, 500 events a second and 5,000 at once of an actor, 1,536
     /// connections, and none of it for this machine itself.
     fn default() -> Self {
         Self {
@@ -43,7 +43,7 @@ impl Default for Limits {
             per_actor: Rate::new(500, 5_000),
             unlimited: Network::this_machine(),
             trusted_proxies: Vec::new(),
-            max_connections: 2_048,
+            max_connections: 1_536,
         }
     }
 }

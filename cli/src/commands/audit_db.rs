@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 use daybook_store::StoreError;
-use daybook_store::audit::{Audit, AuditError, Finding, Options, Report};
+use daybook_store::audit::{Audit, AuditError, Finding, Options, Progress, Report};
 use daybook_store::project;
 use tokio::sync::watch;
 
@@ -70,7 +70,7 @@ async fn check(config: &Config, secrets: &Secrets, database: &Database, wanted: 
         scratch_folder: std::env::temp_dir(),
     });
     let audit = audit.await?;
-    let (told, heard) = watch::channel(Default::default());
+    let (told, heard) = watch::channel(Progress::default());
     let shown = tokio::spawn(progress::show(heard, wanted.is_quiet));
     let report = audit.run(&told).await;
     drop(told);

@@ -44,7 +44,7 @@ impl Default for LimitTable {
             events_per_second: 500,
             events_burst: 5_000,
             unlimited: Network::this_machine().into_iter().map(Net).collect(),
-            max_connections: 2_048,
+            max_connections: 1_536,
             keep_free_mib: 256,
         }
     }

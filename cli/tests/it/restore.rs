@@ -187,7 +187,7 @@ impl Drill {
         copy(backup, &self.site.path("data"));
         let owner = Command::new("chown")
             .args(["-R", "--reference"])
-            .arg(&self.owner_of_cluster())
+            .arg(self.owner_of_cluster())
             .arg(self.site.path("data/pg"))
             .status()
             .unwrap();

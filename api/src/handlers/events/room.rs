@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::problem::{Problem, ProblemKind};
 
 /// Bytes of all bodies that are being read or judged.
-const MAX_IN_FLIGHT: usize = 32 * 1024 * 1024;
+const MAX_IN_FLIGHT: usize = 24 * 1024 * 1024;
 
 /// The room for bodies. Cheap to clone.
 #[derive(Clone)]

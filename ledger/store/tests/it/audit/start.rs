@@ -66,9 +66,8 @@ async fn start_refuses_what_was_changed_at_the_right_edge_the_head_or_the_states
     let original = Copies::of(eventful().await).await;
     for (sql, said) in CHANGES {
         let copy = original.changed(sql).await;
-        let error = match Store::open(original.start(&copy)).await {
-            Ok(_) => panic!("a hub has started after {sql}"),
-            Err(error) => error,
+        let Err(error) = Store::open(original.start(&copy)).await else {
+            panic!("a hub has started after {sql}")
         };
         assert!(
             matches!(
