@@ -1,11 +1,11 @@
 //! What every handler shares.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use daybook_core::id::Actor;
 use daybook_store::Store;
-use daybook_store::append::Appender;
+use daybook_store::append::{Appender, Pace};
 use daybook_store::log::TreeHead;
 use daybook_store::publish::Published;
 use daybook_store::read::Reader;
@@ -75,8 +75,7 @@ impl App {
     pub fn limited(mut self, store: &Store, limits: Limits) -> Self {
         self.pacer = Arc::new(Pacer::new(limits));
         let (pacer, metrics) = (self.pacer.clone(), self.metrics.clone());
-        let pace = move |actor: &Actor| pacer.act_of(actor).inspect_err(|_| metrics.limited("actor"));
-        store.gate.set(Box::new(pace));
+        store.gate.set(Box::new(OfAuthors { pacer, metrics }));
         self
     }
 
@@ -141,6 +140,23 @@ impl App {
     /// What is counted about packets.
     pub fn packet_meter(&self) -> &PacketMeter {
         self.packets.meter()
+    }
+}
+
+/// Keeps authors to the limits.
+struct OfAuthors {
+    pacer: Arc<Pacer>,
+    metrics: Arc<Metrics>,
+}
+
+impl Pace for OfAuthors {
+    fn take(&self, author: &Actor) -> Result<(), Duration> {
+        let taken = self.pacer.act_of(author);
+        taken.inspect_err(|_| self.metrics.limited("actor"))
+    }
+
+    fn give_back(&self, author: &Actor) {
+        self.pacer.no_act_of(author);
     }
 }
 

@@ -87,6 +87,11 @@ impl Pacer {
     pub(crate) fn act_of(&self, actor: &Actor) -> Result<(), Duration> {
         self.actors.take(actor)
     }
+
+    /// Counts one of those no more.
+    pub(crate) fn no_act_of(&self, actor: &Actor) {
+        self.actors.give_back(actor);
+    }
 }
 
 #[cfg(test)]

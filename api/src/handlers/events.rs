@@ -90,7 +90,7 @@ pub(crate) async fn get_event_openings(
     State(app): State<App>,
     MaybeCaller(caller): MaybeCaller,
     Path(index): Path<String>,
-) -> Result<axum::Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let index = canonical(&index)?;
     let entry = app.reader.entry(index).await?.ok_or_else(|| no_entry(index))?;
     let event = Event::parse(&entry.event).map_err(|error| Problem::internal(&error))?;
@@ -102,9 +102,11 @@ pub(crate) async fn get_event_openings(
         .filter(|opening| reading::may_read(opening.class, caller.as_ref(), &event, &parties))
         .map(|opening| json!({ "name": opening.name, "class": opening.class.as_str(), "opening": opening.opening }))
         .collect();
-    Ok(axum::Json(
-        json!({ "index": index, "withheld": total.saturating_sub(readable.len()), "openings": readable }),
-    ))
+    let withheld = total.saturating_sub(readable.len());
+    let body = json!({ "index": index, "withheld": withheld, "openings": readable });
+    // For this caller, and only until it is erased: no copy stays on the way.
+    let keep = [(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"))];
+    Ok((keep, axum::Json(body)).into_response())
 }
 
 /// An index in its one spelling: digits without a sign or a leading zero.

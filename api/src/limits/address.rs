@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use thiserror::Error;
 
 /// Hops of `X-Forwarded-For` that are looked at.
@@ -88,15 +88,20 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> 
     if !is_ours(client) {
         return client;
     }
-    let lines: Vec<&str> = headers
+    // As bytes: a client may write what is no text, and a proxy puts its own word behind it in the same line.
+    let lines: Vec<&[u8]> = headers
         .get_all("x-forwarded-for")
         .iter()
-        .filter_map(|value| value.to_str().ok())
+        .map(HeaderValue::as_bytes)
         .collect();
-    let hops = lines.iter().rev().flat_map(|line| line.rsplit(','));
+    let hops = lines
+        .iter()
+        .rev()
+        .flat_map(|line| line.rsplit(|byte| *byte == b','));
     for hop in hops.take(MAX_HOPS) {
         // What cannot be read was written by the last hop that could.
-        let Some(address) = hop_address(hop.trim()) else {
+        let hop = std::str::from_utf8(hop).ok();
+        let Some(address) = hop.and_then(|hop| hop_address(hop.trim())) else {
             return client;
         };
         client = address;
@@ -131,7 +136,8 @@ mod tests {
     fn found(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for line in forwarded {
-            headers.append("x-forwarded-for", line.parse().unwrap());
+            let line = HeaderValue::from_bytes(line.as_bytes()).unwrap();
+            headers.append("x-forwarded-for", line);
         }
         let trusted: Vec<Network> = trusted.iter().map(|text| text.parse().unwrap()).collect();
         client(peer.parse().unwrap(), &headers, &trusted).to_string()
@@ -146,6 +152,8 @@ mod tests {
             ("10.0.0.1", &["203.0.113.9"], "203.0.113.9"),
             ("10.0.0.1", &["1.2.3.4, 203.0.113.9, 10.9.9.9"], "203.0.113.9"),
             ("10.0.0.1", &["1.2.3.4", "203.0.113.9"], "203.0.113.9"),
+            ("10.0.0.1", &["\u{fc}, 203.0.113.9"], "203.0.113.9"),
+            ("10.0.0.1", &["203.0.113.9", "\u{fc}, 10.0.0.2"], "10.0.0.2"),
             ("10.0.0.1", &["1.2.3.4, nonsense"], "10.0.0.1"),
             ("10.0.0.1", &["1.2.3.4, nonsense, 10.0.0.2"], "10.0.0.2"),
             ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),

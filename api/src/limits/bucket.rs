@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, RandomState};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Parts of the memory, so that two requests seldom wait for one another.
@@ -82,13 +82,25 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         self.take_at(key, now)
     }
 
+    /// Puts a token back.
+    pub(super) fn give_back(&self, key: &K) {
+        // Whoever was forgotten since has a full bucket.
+        if let Some(full_at) = self.shard(key).full_at.get_mut(key) {
+            *full_at = full_at.saturating_sub(self.interval);
+        }
+    }
+
+    fn shard(&self, key: &K) -> MutexGuard<'_, Shard<K>> {
+        let place = self.hasher.hash_one(key) % SHARDS as u64;
+        let place = usize::try_from(place).unwrap_or_default();
+        self.shards[place].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn take_at(&self, key: &K, now: u64) -> Result<(), Duration> {
         if self.interval == 0 {
             return Ok(());
         }
-        let place = self.hasher.hash_one(key) % SHARDS as u64;
-        let place = usize::try_from(place).unwrap_or_default();
-        let mut shard = self.shards[place].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.shard(key);
         let full_at = shard.full_at.get(key).copied().unwrap_or(now).max(now) + self.interval;
         if full_at - now > self.whole {
             return Err(Duration::from_nanos(full_at - now - self.whole));
@@ -179,6 +191,18 @@ mod tests {
             buckets.take_at(&(1_000_000 + key), 1_000 * SECOND).unwrap();
         }
         assert!(held() <= 320, "{}", held());
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again_and_no_more() {
+        let buckets = Buckets::new(Rate::new(1, 2), 100);
+        buckets.give_back(&1);
+        for _ in 0..10 {
+            buckets.take_at(&1, SECOND).unwrap();
+            buckets.give_back(&1);
+        }
+        let passed = (0..20).filter(|_| buckets.take_at(&1, SECOND).is_ok());
+        assert_eq!(passed.count(), 2);
     }
 
     #[test]

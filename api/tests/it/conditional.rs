@@ -27,6 +27,14 @@ impl Hub {
 }
 
 #[tokio::test]
+async fn openings_are_kept_by_nobody_on_the_way() {
+    let hub = Hub::new().await;
+    let answer = hub.get("/v1/events/3/openings").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.header("cache-control"), "private, no-store");
+}
+
+#[tokio::test]
 async fn what_has_not_changed_is_not_sent_again() {
     let mut hub = Hub::new().await;
     let job = hub.submit().await;

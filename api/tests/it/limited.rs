@@ -95,7 +95,7 @@ fn usual_times_and_limits_are_those_of_the_design() {
     let seconds = [times.body, times.packet_start, times.answer].map(|time| time.as_secs());
     assert_eq!(seconds, [30, 60, 15]);
     assert_eq!(times.packet_rate, 1024 * 1024 / 60);
-    assert_eq!(Limits::default().max_connections, 4_096);
+    assert_eq!(Limits::default().max_connections, 1_536);
 }
 
 #[tokio::test]
@@ -318,6 +318,42 @@ async fn one_author_sends_so_many_events_and_nobody_else_uses_them_up() {
     let project = hub.world.usual("job-submitted");
     let signed = hub.sign(&project).await;
     assert_ne!(hub.offer(&signed).await.status.as_u16(), 429);
+}
+
+#[tokio::test]
+async fn what_stands_in_the_log_is_sent_again_by_anybody_and_uses_up_nothing() {
+    let mut hub = Hub::new().await;
+    let limits = Limits {
+        // Far fewer than are sent again below.
+        per_actor: Rate::new(1, 40),
+        ..Limits::default()
+    };
+    hub.router = daybook_api::router(hub.app.clone().limited(&hub.store, limits));
+    let draft = |n: u8| daybook_testkit::workflow(&hub.world, &format!("sent again {n}"));
+    let (one, other) = (draft(1), draft(2));
+    let signed = hub.sign(&one).await;
+    assert_eq!(hub.offer(&signed).await.status, StatusCode::CREATED);
+    // The log is public, signatures and all.
+    let seen = hub.get("/v1/events?type=workflow-registered").await;
+    let event = seen.json()["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| json!({ "event": entry["event"] }))
+        .next_back()
+        .unwrap();
+    let many = json!({ "events": vec![event.clone(); 35] });
+    for _ in 0..10 {
+        let told = hub.post("/v1/event-batches", &many).await;
+        assert_eq!(told.json()["results"][34]["status"], 200, "{}", told.json());
+        for path in ["/v1/events", "/v1/events?dry_run=true"] {
+            for _ in 0..10 {
+                assert_eq!(hub.post(path, &event).await.status, StatusCode::OK);
+            }
+        }
+    }
+    let signed = hub.sign(&other).await;
+    assert_eq!(hub.offer(&signed).await.status, StatusCode::CREATED);
 }
 
 #[tokio::test]

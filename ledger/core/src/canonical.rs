@@ -237,6 +237,27 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn reading_along_agrees_with_writing_anew(
+            seed in r#"(\{"a":("|\\u00[01][0-9a-fA-F]|\\[bfnrt"/\\]|[ -~é\u{7f}\u{2028}]){0,12}"?,?"(a|b|\\u0062)": ?-?(0|1|1.0|1e1|9007199254740991)\}|\[(null|true|false|-0|01|"x",|\{\}|[\[\],]){0,8}\])"#,
+            at in 0_usize..64,
+            with in proptest::option::of(0x01_u8..0x80),
+        ) {
+            let mut bytes = seed.into_bytes();
+            let at = at % bytes.len();
+            match with {
+                Some(with) => bytes[at] = with,
+                None => drop(bytes.remove(at)),
+            }
+            if let Ok(value) = serde_json::from_slice::<Value>(&bytes) && check(&value, 1).is_ok() {
+                let is_same = text(&value).as_bytes() == bytes;
+                proptest::prop_assert_eq!(parse(&bytes).is_ok(), is_same);
+            }
+        }
+    }
+
     #[test]
     fn every_other_spelling_is_refused() {
         for (bytes, error) in [

@@ -38,6 +38,7 @@ use uuid::Uuid;
 pub use self::finding::{Finding, MAX_FINDINGS, Report};
 use self::replay::Replay;
 use self::scratch::Scratch;
+use crate::guard::{Guard, GuardError};
 use crate::packets::Packet;
 use crate::{Address, StoreError, connect, migrate};
 
@@ -105,6 +106,10 @@ pub struct Progress {
 pub struct Audit {
     options: Options,
     client: Object,
+    /// The guard file as it was before the snapshot: a hub that goes on raises it meanwhile.
+    guard: Option<Result<Guard, GuardError>>,
+    /// Where the entries of the snapshot end.
+    end: u64,
 }
 
 impl Audit {
@@ -113,16 +118,23 @@ impl Audit {
         migrate::check_schema(&connect::open(&options.config, "daybook audit").await?).await?;
         let pool = connect::auditor_pool(&options.config)?;
         let client = pool.get().await.map_err(StoreError::from)?;
+        let guard = options.guard_path.as_deref().map(Guard::open);
         client
             .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             .await?;
-        Ok(Self { options, client })
+        // The first query takes the snapshot, not the transaction's beginning.
+        let end = whole::end(&client).await?;
+        Ok(Self {
+            options,
+            client,
+            guard,
+            end,
+        })
     }
 
     /// Derives everything from the entries and compares. `progress` is told how far it is.
     pub async fn run(&self, progress: &watch::Sender<Progress>) -> Result<Report, AuditError> {
-        let client = &self.client;
-        let end = whole::end(client).await?;
+        let (client, end) = (&self.client, self.end);
         progress.send_replace(Progress { done: 0, of: end });
         let scratch = Scratch::new(&self.options.scratch_folder)?;
         let replay = Replay::new(self.options.origin.clone(), scratch);
@@ -131,7 +143,7 @@ impl Audit {
         let mut report = std::mem::take(&mut replay.report);
         compare::all(client, &replay.states.scratch, &mut report).await?;
         replay.report = report;
-        whole::all(client, &mut replay, &self.options).await?;
+        whole::all(client, &mut replay, &self.options, self.guard.as_ref()).await?;
         Ok(replay.report)
     }
 

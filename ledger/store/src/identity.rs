@@ -108,7 +108,7 @@ pub(crate) struct Server(Arc<Mutex<Known>>);
 #[derive(Clone, Debug)]
 struct Known {
     id: ServerId,
-    /// Its commits wait for a synchronous standby.
+    /// Its commits wait for every standby that may be promoted.
     is_synchronous: bool,
 }
 
@@ -122,7 +122,7 @@ impl Known {
                  CASE WHEN NOT pg_is_in_recovery()
                      THEN ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer
                  END,
-                 current_setting('synchronous_standby_names') <> ''
+                 current_setting('synchronous_standby_names')
              FROM pg_control_system()",
             &[],
         )
@@ -133,7 +133,7 @@ impl Known {
         };
         Ok(Self {
             id,
-            is_synchronous: row.try_get(2)?,
+            is_synchronous: waits_for_all(row.try_get(2)?),
         })
     }
 }
@@ -149,9 +149,9 @@ impl Server {
 
     /// Follows a promotion of a synchronous standby, and stops at any other change of the server.
     ///
-    /// Such a standby holds all that was ever acknowledged, and the old server acknowledges nothing any more: it waits for
-    /// the standby that has left it. Without one, the new server may lack entries and the old one may go on. Whoever calls
-    /// must still compare the entries with what it knows of them.
+    /// Where commits waited for every standby, the new server holds all that was ever acknowledged, and the old one
+    /// acknowledges nothing any more: it waits for the standby that has left it. Otherwise the new server may lack entries
+    /// and the old one may go on. Whoever calls must still compare the entries with what it knows of them.
     pub(crate) async fn follow(&self, client: &impl GenericClient) -> Result<(), StoreError> {
         let now = Known::read(client).await?;
         let mut known = self.known();
@@ -165,7 +165,7 @@ impl Server {
             }
             if !known.is_synchronous {
                 return Err(damaged(format!(
-                    "the server was {before} and is now {}: a standby was promoted, and the old server waited for none, so that entries may be missing or the old server may still write; a person must say that it has ended and that this one is true",
+                    "the server was {before} and is now {}: a standby was promoted, and the old server did not wait for every one, so that entries may be missing or the old server may still write; a person must say that it has ended and that this one is true",
                     now.id
                 )));
             }
@@ -181,6 +181,31 @@ impl Server {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether `synchronous_standby_names` makes a commit wait for each standby that it names (PostgreSQL, section 20.6.2).
+///
+/// Of two of which one is enough, the one that was promoted may lack what the other has, and the old server goes on with
+/// the other; `*` is enough for any, also for one that nobody knows of.
+fn waits_for_all(names: &str) -> bool {
+    let (needed, list) = match names.split_once('(') {
+        None => (Some(1), names),
+        Some((method, list)) => {
+            let count = method.split_whitespace().next_back();
+            let count = count.and_then(|word| {
+                word.trim_start_matches(|c: char| !c.is_ascii_digit())
+                    .parse()
+                    .ok()
+            });
+            (count, list.trim_end().trim_end_matches(')'))
+        }
+    };
+    let listed: Vec<&str> = list
+        .split(',')
+        .map(|name| name.trim().trim_matches('"'))
+        .collect();
+    let is_named = listed.iter().all(|name| !name.is_empty() && *name != "*");
+    is_named && needed.is_some_and(|needed: usize| needed >= listed.len())
 }
 
 /// Refuses a server that may forget what it acknowledged.
@@ -199,4 +224,38 @@ pub(crate) async fn check_durability(client: &impl GenericClient) -> Result<(), 
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_server_that_waits_for_every_standby_may_be_followed() {
+        for all in [
+            "second",
+            "\"Second\"",
+            " FIRST 1 (second) ",
+            "first 2 (a, b)",
+            "ANY 2 (a,b)",
+            "any 3(a,b, c)",
+            "2 (a, b)",
+        ] {
+            assert!(waits_for_all(all), "{all}");
+        }
+        for some in [
+            "",
+            "*",
+            "\"*\"",
+            "a,b",
+            "FIRST 1 (a, b)",
+            "ANY 1 (a, b)",
+            "ANY 2 (a, b, c)",
+            "2 (a, *)",
+            "1 (*)",
+            "1 ()",
+        ] {
+            assert!(!waits_for_all(some), "{some}");
+        }
+    }
 }

@@ -87,8 +87,8 @@ impl Packets {
                  FROM stream_heads
                  WHERE stream >= 'job/'
                      AND stream < 'job0'
-                     AND state ->> 'results' IS NULL
-                     AND state ->> 'tre' = $1
+                     AND results IS NULL
+                     AND tre = $1
              )",
             &[/* tre */ &tre],
         )

@@ -72,6 +72,8 @@ pub(crate) async fn append_event(
         return rehearse(&app, candidate).await;
     }
     let receipt = app.appender.append(candidate, now()).await?;
+    // Who only waits to be published takes no room from others.
+    drop(held);
     let mut answer = receipt_body(&receipt, &stream, seq);
     if waits {
         let proof = published_proof(&app, &receipt).await;

@@ -9,6 +9,7 @@ use daybook_core::event::{Event, Seen};
 use daybook_core::key::PublicKey;
 use tracing::error;
 
+use super::gate::Counted;
 use super::{AppendError, Candidate, Gate, MAX_AHEAD};
 use crate::meter::{Meter, Step};
 use crate::publish::Published;
@@ -61,21 +62,22 @@ impl Door {
     }
 
     /// Checks one event, on the caller's own task: handing 50 µs to another thread costs more than it gains.
-    pub(super) async fn check(&self, event: &Event, now: i64) -> Result<(), AppendError> {
+    pub(super) async fn check(&self, event: &Event, now: i64) -> Result<Counted, AppendError> {
         let mut laps = self.meter.laps();
         let checked = self.check_new(event, now).await;
         laps.end(Step::Verify);
-        let Err(refusal) = checked else {
-            return Ok(());
+        let refusal = match checked {
+            Ok(counted) => return Ok(counted),
+            Err(refusal) => refusal,
         };
         // A clock that was set back, say, takes nothing from an event that stands in the log.
         if may_stand(&refusal) && self.reader.index_of_leaf(event.leaf()).await?.is_some() {
-            return Ok(());
+            return Ok(Counted::default());
         }
         Err(refusal)
     }
 
-    async fn check_new(&self, event: &Event, now: i64) -> Result<(), AppendError> {
+    async fn check_new(&self, event: &Event, now: i64) -> Result<Counted, AppendError> {
         check_clock(event, now)?;
         let kid = event.kid();
         let key = match kept(&self.keys, kid) {
@@ -90,15 +92,16 @@ impl Door {
                 .ok_or(AppendError::UnknownKey(*kid))?,
         };
         event.verify(&key)?;
-        self.gate.pass(&event.claims().iss)?;
+        let mut counted = self.gate.pass(&event.claims().iss)?;
         let Some(seen) = event.claims().seen else {
-            return Ok(());
+            return Ok(counted);
         };
         let root = match self.root(seen.size) {
             Some(root) => Some(root),
             None => self.fetch_roots(&[seen.size]).await?.remove(&seen.size),
         };
-        check_seen(seen, root, event)
+        check_seen(seen, root, event).inspect_err(|_| counted.keep())?;
+        Ok(counted)
     }
 
     /// Checks a part of a batch on the blocking pool. What is asked of the database is asked for all of it at once.
@@ -107,7 +110,7 @@ impl Door {
         candidates: Vec<Candidate>,
         learned: &mut Learned,
         now: i64,
-    ) -> Result<Vec<Result<Candidate, AppendError>>, AppendError> {
+    ) -> Result<Vec<Result<(Candidate, Counted), AppendError>>, AppendError> {
         let events = || candidates.iter().map(|candidate| &candidate.event);
         self.learn_keys(events().map(|event| *event.kid()), learned)
             .await?;
@@ -169,8 +172,8 @@ impl Door {
     /// The same as for one event: what stands in the log passes, whatever a clock says now.
     async fn let_repeats_pass(
         &self,
-        checked: Vec<(Candidate, Result<(), AppendError>)>,
-    ) -> Result<Vec<Result<Candidate, AppendError>>, AppendError> {
+        checked: Vec<(Candidate, Result<Counted, AppendError>)>,
+    ) -> Result<Vec<Result<(Candidate, Counted), AppendError>>, AppendError> {
         let doubtful: Vec<Hash> = checked
             .iter()
             .filter(|(_, outcome)| outcome.as_ref().is_err_and(may_stand))
@@ -181,9 +184,9 @@ impl Door {
         } else {
             self.reader.known_leaves(&doubtful).await?
         };
-        let pass = |(candidate, outcome): (Candidate, Result<(), AppendError>)| match outcome {
+        let pass = |(candidate, outcome): (Candidate, Result<Counted, AppendError>)| match outcome {
             Err(refusal) if !(may_stand(&refusal) && stand.contains(candidate.event.leaf())) => Err(refusal),
-            _ => Ok(candidate),
+            outcome => Ok((candidate, outcome.unwrap_or_default())),
         };
         Ok(checked.into_iter().map(pass).collect())
     }

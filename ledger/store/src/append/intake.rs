@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::door::{Door, Learned};
+use super::gate::Counted;
 use super::rehearsal::{Rehearsal, Stage};
 use super::{AppendError, Candidate, Gate, MAX_WAITING_BYTES, Receipt};
 use crate::meter::Meter;
@@ -23,6 +24,7 @@ pub(crate) struct Waiting {
     pub(super) answer: oneshot::Sender<Result<Receipt, AppendError>>,
     /// Held until the answer is given: what bounds the bytes that wait.
     pub(super) _bytes: OwnedSemaphorePermit,
+    pub(super) counted: Counted,
 }
 
 /// Takes events in. Cheap to clone.
@@ -92,8 +94,8 @@ impl Appender {
     ///
     /// `now` is the hub's clock in seconds since 1970. The same bytes again answer with the same index.
     pub async fn append(&self, candidate: Candidate, now: i64) -> Result<Receipt, AppendError> {
-        self.door.check(&candidate.event, now).await?;
-        self.enqueue(candidate)?.answer().await
+        let counted = self.door.check(&candidate.event, now).await?;
+        self.enqueue(candidate, counted)?.answer().await
     }
 
     /// Says what [`Appender::append`] would answer now, and appends nothing.
@@ -101,9 +103,14 @@ impl Appender {
     /// The same checks at the door, then the same rules against a consistent snapshot without the lock of the head. What is
     /// in the queue counts only once it is committed. A rehearsal takes room among the bytes that wait, and few may wait.
     pub async fn rehearse(&self, candidate: Candidate, now: i64) -> Result<Rehearsal, AppendError> {
-        self.door.check(&candidate.event, now).await?;
+        let mut counted = self.door.check(&candidate.event, now).await?;
         let _bytes = self.room_for(&candidate)?;
-        self.stage.rehearse(&candidate).await
+        let rehearsal = self.stage.rehearse(&candidate).await;
+        if rehearsal.as_ref().is_ok_and(|rehearsal| rehearsal.stands_at.is_some()) {
+            return rehearsal;
+        }
+        counted.keep();
+        rehearsal
     }
 
     /// Begins to take a batch in. `now` is the hub's clock in seconds since 1970.
@@ -122,13 +129,14 @@ impl Appender {
         bytes.map_err(|_| AppendError::Busy)
     }
 
-    fn enqueue(&self, candidate: Candidate) -> Result<Queued, AppendError> {
+    fn enqueue(&self, candidate: Candidate, counted: Counted) -> Result<Queued, AppendError> {
         let bytes = self.room_for(&candidate)?;
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting {
             candidate,
             answer,
             _bytes: bytes,
+            counted,
         };
         self.queue.try_send(waiting).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => AppendError::Busy,
@@ -166,8 +174,8 @@ impl Batch {
             .into_iter()
             .map(|checked| match checked {
                 Ok(_) if self.is_cut => Offered::cut(),
-                Ok(candidate) => {
-                    let queued = self.appender.enqueue(candidate);
+                Ok((candidate, counted)) => {
+                    let queued = self.appender.enqueue(candidate, counted);
                     self.is_cut = queued.is_err();
                     Offered(queued)
                 }

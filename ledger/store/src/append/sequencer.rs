@@ -340,7 +340,10 @@ impl Sequencer {
             error!(reason, "{reason}");
             self.start.health.stop(reason);
         }
-        for (next, answer) in waiting.drain(..done.answers.len()).zip(done.answers) {
+        for (mut next, answer) in waiting.drain(..done.answers.len()).zip(done.answers) {
+            if !answer.as_ref().is_ok_and(|receipt| receipt.is_repeat) {
+                next.counted.keep();
+            }
             // Nobody listens any more: the caller will ask again with the same bytes.
             drop(next.answer.send(answer));
         }

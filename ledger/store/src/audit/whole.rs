@@ -8,7 +8,7 @@ use super::raw::Raw;
 use super::replay::Replay;
 use super::scratch::Table;
 use super::{AuditError, Finding, Options};
-use crate::guard::Guard;
+use crate::guard::{Guard, GuardError};
 use crate::identity::{Server, ServerId};
 use crate::log::TreeHead;
 use crate::packets::{self, Packet};
@@ -35,7 +35,12 @@ pub(super) async fn end(client: &Object) -> Result<u64, StoreError> {
 }
 
 /// Compares all of it.
-pub(super) async fn all(client: &Object, replay: &mut Replay, options: &Options) -> Result<(), AuditError> {
+pub(super) async fn all(
+    client: &Object,
+    replay: &mut Replay,
+    options: &Options,
+    guard_file: Option<&Result<Guard, GuardError>>,
+) -> Result<(), AuditError> {
     let size = replay.next;
     head(client, replay).await?;
     publication(client, replay).await?;
@@ -51,8 +56,8 @@ pub(super) async fn all(client: &Object, replay: &mut Replay, options: &Options)
     }
     erasures(client, replay).await?;
     packet_rows(client, replay).await?;
-    if let Some(path) = &options.guard_path {
-        guard(client, replay, path).await?;
+    if let Some((path, file)) = options.guard_path.as_deref().zip(guard_file) {
+        guard(client, replay, path, file).await?;
     }
     Ok(())
 }
@@ -340,9 +345,14 @@ async fn packet_rows(client: &Object, replay: &mut Replay) -> Result<(), AuditEr
 }
 
 /// What was let out is continued here.
-async fn guard(client: &Object, replay: &mut Replay, path: &std::path::Path) -> Result<(), AuditError> {
+async fn guard(
+    client: &Object,
+    replay: &mut Replay,
+    path: &std::path::Path,
+    file: &Result<Guard, GuardError>,
+) -> Result<(), AuditError> {
     let name = path.display();
-    let guard = match Guard::open(path) {
+    let guard = match file {
         Ok(guard) => guard,
         Err(error) => {
             let finding = Finding::new("guard", name, "file", error, "a guard file");

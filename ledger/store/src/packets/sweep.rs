@@ -32,7 +32,7 @@ macro_rules! is_named {
                      WHERE p.kind = 'request'
                          AND h.stream >= 'job/'
                          AND h.stream < 'job0'
-                         AND h.state ->> 'packet' = p.id::text
+                         AND h.packet = p.id::text
                          AND h.state ->> 'project' = split_part(p.owner, '/', 2)",
             $also,
             "
@@ -43,8 +43,8 @@ macro_rules! is_named {
                      WHERE p.kind = 'result'
                          AND h.stream >= 'job/'
                          AND h.stream < 'job0'
-                         AND h.state ->> 'results' = p.id::text
-                         AND h.state ->> 'tre' = split_part(p.owner, '/', 2)",
+                         AND h.results = p.id::text
+                         AND h.tre = split_part(p.owner, '/', 2)",
             $also,
             "
                  )

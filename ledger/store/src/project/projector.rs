@@ -210,9 +210,13 @@ impl Work {
         if let Some(session) = self.session.take() {
             return Ok(session);
         }
-        prepare(&self.address, &self.views).await?;
         let session = self.pool.get().await?;
+        // First: what was pruned until then is made anew, and what is there then is not pruned.
         prune::claim(&session, &self.views).await?;
+        if let Err(error) = prepare(&self.address, &self.views).await {
+            drop(Object::take(session));
+            return Err(error);
+        }
         Ok(session)
     }
 

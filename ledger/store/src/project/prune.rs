@@ -87,6 +87,18 @@ async fn stored(client: &Client, views: &ViewList) -> Result<Vec<Stored>, StoreE
         .collect()
 }
 
+/// Keeps hubs from beginning to read a version until the transaction ends; `false` where one reads it by now.
+async fn keep_out(tx: &tokio_postgres::Transaction<'_>, schema: &str) -> Result<bool, StoreError> {
+    let row = tx
+        .query_one(
+            "-- keep_out
+             SELECT pg_try_advisory_xact_lock($1, hashtext($2))",
+            &[/* class */ &CLAIM, /* schema */ &schema],
+        )
+        .await?;
+    Ok(row.try_get(0)?)
+}
+
 /// Drops these schemas of views and answers with those that it dropped. One that this program or a running hub reads is
 /// never dropped, whoever asks.
 pub async fn prune(
@@ -104,6 +116,9 @@ pub async fn prune(
             continue;
         }
         let tx = client.transaction().await.map_err(StoreError::from)?;
+        if !keep_out(&tx, &stored.schema).await? {
+            continue;
+        }
         schema::drop_schema(&tx, &stored.schema).await?;
         tx.commit().await.map_err(StoreError::from)?;
         dropped.push(stored.schema);

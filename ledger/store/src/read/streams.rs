@@ -66,8 +66,8 @@ impl Reader {
              FROM stream_heads
              WHERE stream >= 'job/'
                  AND stream < 'job0'
-                 AND state ->> 'state' = 'submitted'
-                 AND state ->> 'tre' = $1
+                 AND waits
+                 AND tre = $1
                  AND stream > $2
              ORDER BY stream
              LIMIT $3",
@@ -97,9 +97,9 @@ impl Reader {
              FROM stream_heads
              WHERE stream >= 'job/'
                  AND stream < 'job0'
-                 AND (state ->> 'packet' = $1 OR state ->> 'results' = $1)
+                 AND (packet = $1 OR results = $1)
                  AND state ->> 'project' = $2
-                 AND state ->> 'tre' = $3
+                 AND tre = $3
              LIMIT 1000",
             &[
                 /* packet */ &packet, /* project */ &project, /* tre */ &tre,

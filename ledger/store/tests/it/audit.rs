@@ -208,3 +208,16 @@ async fn every_opening_that_the_rules_ask_for_is_missed() {
     assert_eq!(report.total(), missing);
     assert_eq!(report.counts["openings, row"], missing, "{:#?}", report.findings);
 }
+
+#[tokio::test]
+async fn hub_that_goes_on_meanwhile_is_no_finding() {
+    let mut log = TestLog::founded().await;
+    settle(&log).await;
+    let audit = Audit::open(options(&log)).await.unwrap();
+    for candidate in log.workflows("meanwhile", 3).await {
+        log.offer(&candidate).await.unwrap();
+    }
+    settle(&log).await;
+    let report = audit.run(&watch::Sender::new(Progress::default())).await.unwrap();
+    assert!(report.holds(), "{:#?}", report.findings);
+}

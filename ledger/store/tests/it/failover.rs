@@ -154,7 +154,7 @@ async fn promotion_of_a_standby_that_nobody_waited_for_stops_the_hub() {
     drop(store.appender.append(entries[1].clone(), now).await);
     until("the hub stops", async || store.health.stopped().is_some()).await;
     let reason = store.health.stopped().unwrap();
-    assert!(reason.contains("waited for none"), "{reason}");
+    assert!(reason.contains("did not wait for every one"), "{reason}");
     let size = number(&pair.standby.client().await, "SELECT size FROM log_head").await;
     assert!(size <= 1, "nothing was written after the promotion");
 }

@@ -360,3 +360,33 @@ fn no_code_but_the_publisher_signs_a_statement_about_the_tree() {
         "the publisher is recognised by what is looked for"
     );
 }
+
+#[tokio::test]
+async fn nothing_smaller_leaves_than_another_hub_has_let_out_by_the_same_guard() {
+    let mut log = TestLog::founded().await;
+    let size = log.store.head.borrow().size;
+    log.store.published.clone().covering(size).await.unwrap();
+    let path = log.options().guard_path;
+    // Another hub, on a copy of this database that went its own way.
+    let mut guard = Guard::open(&path).unwrap();
+    let mark = guard.mark().unwrap().clone();
+    let root = daybook_core::Hash::of(b"elsewhere").to_base64url();
+    let further = daybook_store::guard::Mark {
+        size: size + 100,
+        root,
+        ..mark
+    };
+    guard.raise(further).unwrap();
+    let one = log.workflows("smaller", 1).await.remove(0);
+    log.offer(&one).await.unwrap();
+    until("the hub has stopped", async || {
+        log.store.health.stopped().is_some()
+    })
+    .await;
+    let reason = log.store.health.stopped().unwrap();
+    assert!(reason.contains("older copy"), "{reason}");
+    assert_eq!(log.store.published.latest().unwrap().head.size, size);
+    let owner = log.owner().await;
+    let signed = number(&owner, "SELECT max(size) FROM checkpoints").await;
+    assert_eq!(u64::try_from(signed).unwrap(), size, "nothing was signed");
+}

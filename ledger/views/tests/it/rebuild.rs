@@ -226,3 +226,33 @@ async fn rebuild_gives_way_to_another_and_says_so() {
         .unwrap_err();
     assert!(error.to_string().contains("another process"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn view_that_is_pruned_while_a_hub_begins_is_made_anew() {
+    let log = Log::with(everything().entries()).await;
+    // As a pruner that has seen that nobody reads the view, and is dropping it.
+    let class = 0x76_69_65_77;
+    let keep_out = format!("SELECT pg_advisory_lock({class}, hashtext('keys_v1'))");
+    log.fold().await.stop().await;
+    let gone = format!("SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = {class}");
+    until("the old hub has gone", async || {
+        log.owner.query(&gone, &[]).await.unwrap().is_empty()
+    })
+    .await;
+    log.owner.batch_execute(&keep_out).await.unwrap();
+    let projector = log.projector(MAX_FOLD).await;
+    let waits = format!("{gone} AND NOT granted");
+    until("a hub that begins waits", async || {
+        !log.owner.query(&waits, &[]).await.unwrap().is_empty()
+    })
+    .await;
+    let dropped = "DROP SCHEMA keys_v1 CASCADE; DELETE FROM view_cursors WHERE schema = 'keys_v1'";
+    log.owner.batch_execute(dropped).await.unwrap();
+    log.owner
+        .batch_execute("SELECT pg_advisory_unlock_all()")
+        .await
+        .unwrap();
+    log.until_folded(&projector).await;
+    projector.stop().await;
+    log.check().await;
+}
