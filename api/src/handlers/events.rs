@@ -105,7 +105,10 @@ pub(crate) async fn get_event_openings(
     let withheld = total.saturating_sub(readable.len());
     let body = json!({ "index": index, "withheld": withheld, "openings": readable });
     // For this caller, and only until it is erased: no copy stays on the way.
-    let keep = [(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"))];
+    let keep = [(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, no-store"),
+    )];
     Ok((keep, axum::Json(body)).into_response())
 }
 

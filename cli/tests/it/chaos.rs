@@ -43,13 +43,13 @@ async fn run(ground: &Ground, field: &Field, seed: u64, longest: u64, faults: us
     let mut dice = Dice::new(!seed);
     let crowd = field.crowd(seed);
     for fault in faults::plan(seed, longest).into_iter().take(faults) {
-        println!("seed {seed}: {fault}");
+        eprintln!("seed {seed}: {fault}");
         fault.strike(ground, field, &mut dice).await;
     }
     crowd.end().await;
     truth::ask_again(field, 40).await;
     let entries = truth::check(&field.ledger, &*field.hubs, &mut ground.owner().await).await;
-    println!(
+    eprintln!(
         "seed {seed}: {entries} entries, {} acknowledged, {} checkpoints served, {} commits with a part lost",
         field.ledger.acknowledgements(),
         field.ledger.checkpoints().len(),
@@ -67,7 +67,7 @@ async fn two_hubs_never_disagree_whatever_happens_to_them_and_their_database() {
     ground.appoint(&hubs[0].url()).await;
     let field = Field::new(hubs, ground.registrar.clone(), ground.log_key.clone());
     let random = seed();
-    println!("DAYBOOK_CHAOS_SEED={random} repeats this run");
+    eprintln!("DAYBOOK_CHAOS_SEED={random} repeats this run");
     let begin = Instant::now();
     match minutes() {
         None => {

@@ -228,6 +228,7 @@ impl Views {
         self.wait(query.view, at_least).await?;
         let limit = usize::from(limit.clamp(1, MAX_LIMIT));
         let (as_of, mut rows) = self.read::<R>(&query, step(limit)).await?;
+        check_reached(query.view, as_of, at_least)?;
         let has_more = rows.len() > limit;
         rows.truncate(limit);
         Ok(Listed {
@@ -245,6 +246,7 @@ impl Views {
     ) -> Result<Found<R>, ViewError> {
         self.wait(query.view, at_least).await?;
         let (as_of, rows) = self.read::<R>(&query, 1).await?;
+        check_reached(query.view, as_of, at_least)?;
         Ok(Found {
             as_of,
             row: rows.into_iter().next(),
@@ -289,6 +291,14 @@ impl Views {
             .map(|row| R::read(&mut Columns::new(row, 2)))
             .collect();
         Ok((as_of, rows?))
+    }
+}
+
+/// What is known of a view's progress may be more than the database holds: a crash takes its last moments back.
+fn check_reached(view: &'static str, as_of: u64, at_least: Option<u64>) -> Result<(), ViewError> {
+    match at_least {
+        Some(wanted) if as_of < wanted => Err(ViewError::Behind { view, as_of, wanted }),
+        _ => Ok(()),
     }
 }
 

@@ -15,7 +15,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use tikv_jemallocator::Jemalloc;
 use tracing_subscriber::EnvFilter;
+
+// The hub under measurement runs in this binary, with the allocator that it has in its own.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Measures a hub.
 #[derive(Parser)]

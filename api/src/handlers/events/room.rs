@@ -1,21 +1,62 @@
 //! Bodies of events on their way in: how many bytes of them the hub holds at once.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::extract::Request;
 use axum::http::header;
 use futures::TryStreamExt as _;
 use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use crate::problem::{Problem, ProblemKind};
 
 /// Bytes of all bodies that are being read or judged.
 const MAX_IN_FLIGHT: usize = 24 * 1024 * 1024;
 
+/// A body that has been coming for so long gives way to others where there is no room.
+const LONG: Duration = Duration::from_secs(2);
+/// How long to wait for one that gives way.
+const GIVES_WAY: Duration = Duration::from_secs(1);
+
 /// The room for bodies. Cheap to clone.
+///
+/// It is taken before anybody has shown who it is. A few who send almost all of a body and then nothing would keep it from
+/// everybody until they are cut off, so that whoever needs room cuts off those who have had it for long.
 #[derive(Clone)]
-pub(crate) struct Room(Arc<Semaphore>);
+pub(crate) struct Room {
+    bytes: Arc<Semaphore>,
+    coming: Arc<Mutex<Coming>>,
+    long: Duration,
+}
+
+/// Bodies of which not all has come.
+#[derive(Default)]
+struct Coming {
+    count: u64,
+    bodies: HashMap<u64, Begun>,
+}
+
+struct Begun {
+    begin: Instant,
+    held: usize,
+    cut: CancellationToken,
+}
+
+/// One body's place among those that are coming.
+struct Place {
+    room: Room,
+    number: u64,
+    cut: CancellationToken,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.room.coming().bodies.remove(&self.number);
+    }
+}
 
 /// What came, and the room that it takes until this is dropped.
 pub(super) struct Held<T> {
@@ -25,11 +66,19 @@ pub(super) struct Held<T> {
 
 impl Default for Room {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_IN_FLIGHT)))
+        Self::new(MAX_IN_FLIGHT, LONG)
     }
 }
 
 impl Room {
+    fn new(bytes: usize, long: Duration) -> Self {
+        Self {
+            bytes: Arc::new(Semaphore::new(bytes)),
+            coming: Arc::default(),
+            long,
+        }
+    }
+
     /// Reads a JSON body of at most `limit` bytes.
     ///
     /// Room is taken as the bytes come, not as they are announced: who announces much and sends nothing holds none. Who
@@ -53,14 +102,19 @@ impl Room {
         request: Request,
         limit: usize,
     ) -> Result<(Vec<u8>, OwnedSemaphorePermit), Problem> {
-        let mut room = self.take(0)?;
+        let place = self.begin();
+        let mut room = self.take(&place, 0).await?;
         let mut bytes = Vec::new();
         let announced = announced(&request)
             .filter(|length| *length <= limit)
             .unwrap_or(limit);
         let mut chunks = request.into_body().into_data_stream();
         loop {
-            let chunk = chunks.try_next().await.map_err(|_| {
+            let chunk = tokio::select! {
+                chunk = chunks.try_next() => chunk,
+                () = place.cut.cancelled() => return Err(busy()),
+            };
+            let chunk = chunk.map_err(|_| {
                 Problem::new(
                     ProblemKind::MalformedRequest,
                     "The body broke off before its end.",
@@ -76,23 +130,68 @@ impl Room {
             if needed > bytes.capacity() {
                 // What is held is what is counted: a vector that grows by itself may hold twice as much.
                 let grown = needed.max(announced.min(2 * bytes.capacity()));
-                room.merge(self.take(grown - bytes.capacity())?);
+                room.merge(self.take(&place, grown - bytes.capacity()).await?);
                 bytes.reserve_exact(grown - bytes.len());
             }
             bytes.extend_from_slice(&chunk);
         }
     }
 
-    fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
-        let busy = || {
-            Problem::new(
-                ProblemKind::Busy,
-                "The hub has as many bytes of events in hand as it takes. Send the same again after a pause.",
-            )
-        };
-        let bytes = u32::try_from(bytes).map_err(|_| busy())?;
-        self.0.clone().try_acquire_many_owned(bytes).map_err(|_| busy())
+    fn coming(&self) -> MutexGuard<'_, Coming> {
+        self.coming.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn begin(&self) -> Place {
+        let cut = CancellationToken::new();
+        let mut coming = self.coming();
+        coming.count += 1;
+        let number = coming.count;
+        let body = Begun {
+            begin: Instant::now(),
+            held: 0,
+            cut: cut.clone(),
+        };
+        coming.bodies.insert(number, body);
+        let room = self.clone();
+        Place { room, number, cut }
+    }
+
+    async fn take(&self, place: &Place, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let count = u32::try_from(bytes).map_err(|_| busy())?;
+        let mut taken = self.bytes.clone().try_acquire_many_owned(count).ok();
+        while taken.is_none() && self.cut_one(place) {
+            let freed = self.bytes.clone().acquire_many_owned(count);
+            let freed = tokio::time::timeout(GIVES_WAY, freed).await;
+            taken = freed.ok().and_then(Result::ok);
+        }
+        let taken = taken.ok_or_else(busy)?;
+        if let Some(body) = self.coming().bodies.get_mut(&place.number) {
+            body.held += bytes;
+        }
+        Ok(taken)
+    }
+
+    /// Cuts off the largest of those that have been coming for long; whether there was one.
+    fn cut_one(&self, asking: &Place) -> bool {
+        let coming = self.coming();
+        let others = coming
+            .bodies
+            .iter()
+            .filter(|(number, body)| **number != asking.number && !body.cut.is_cancelled());
+        let long = others.filter(|(_, body)| body.held > 0 && body.begin.elapsed() >= self.long);
+        let largest = long.max_by_key(|(_, body)| body.held);
+        largest.is_some_and(|(_, body)| {
+            body.cut.cancel();
+            true
+        })
+    }
+}
+
+fn busy() -> Problem {
+    Problem::new(
+        ProblemKind::Busy,
+        "The hub has as many bytes of events in hand as it takes. Send the same again after a pause.",
+    )
 }
 
 /// What the head of a request tells already.
@@ -133,6 +232,7 @@ fn too_large(limit: usize) -> Problem {
 #[cfg(test)]
 mod tests {
     use axum::body::{Body, Bytes};
+    use futures::StreamExt as _;
     use serde_json::Value;
 
     use super::*;
@@ -144,7 +244,7 @@ mod tests {
 
     #[tokio::test]
     async fn room_is_taken_while_a_body_is_held_and_free_afterwards() {
-        let room = Room(Arc::new(Semaphore::new(10)));
+        let room = Room::new(10, LONG);
         let read = async |text: &'static str| room.read::<Value>(request(text.into()), 100).await;
         let held = read("[1, 2]").await.unwrap();
         assert_eq!(held.body[1], 2);
@@ -156,13 +256,13 @@ mod tests {
             read("[1, 2, 3, 4]").await.err().unwrap().kind(),
             ProblemKind::Busy
         );
-        assert_eq!(room.0.available_permits(), 10);
+        assert_eq!(room.bytes.available_permits(), 10);
     }
 
     #[tokio::test]
     async fn a_body_holds_no_more_memory_than_it_has_taken_room() {
         for announced in [None, Some("9000"), Some("20")] {
-            let room = Room(Arc::new(Semaphore::new(20_000)));
+            let room = Room::new(20_000, LONG);
             let chunks = (0..10).map(|_| Ok::<_, std::io::Error>(Bytes::from(vec![b' '; 900])));
             let chunks = Body::from_stream(futures::stream::iter(chunks));
             let mut request = request(chunks);
@@ -173,7 +273,36 @@ mod tests {
             }
             let (bytes, _held) = room.collect(request, 10_000).await.unwrap();
             assert_eq!(bytes.len(), 9_000);
-            assert_eq!(20_000 - room.0.available_permits(), bytes.capacity());
+            assert_eq!(20_000 - room.bytes.available_permits(), bytes.capacity());
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_sends_nothing_more_gives_way_after_a_while_and_not_before() {
+        for (long, gives_way) in [(Duration::ZERO, true), (Duration::from_hours(1), false)] {
+            let room = Room::new(20, long);
+            let begun =
+                futures::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"[1, 2, 3, 4, 5"))]);
+            let stuck = Body::from_stream(begun.chain(futures::stream::pending()));
+            let stuck = {
+                let room = room.clone();
+                tokio::spawn(async move { room.read::<Value>(request(stuck), 100).await })
+            };
+            while room.bytes.available_permits() == 20 {
+                tokio::task::yield_now().await;
+            }
+            let honest = room.read::<Value>(request("[1, 2, 3]".into()), 100).await;
+            assert_eq!(honest.is_ok(), gives_way);
+            drop(honest);
+            if gives_way {
+                let told = stuck.await.unwrap().err().unwrap();
+                assert_eq!(told.kind(), ProblemKind::Busy);
+                assert_eq!(room.bytes.available_permits(), 20);
+            } else {
+                assert!(!stuck.is_finished());
+                stuck.abort();
+            }
+            assert!(room.coming().bodies.len() <= usize::from(!gives_way));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Numbers that look random, and are the same for the same seed.
 
-/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
+/// `SplitMix64` (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 #[derive(Clone)]
 pub(crate) struct Dice(u64);
 

@@ -207,7 +207,9 @@ impl Stock {
         let signed: Vec<_> = (0..EVENTS)
             .map(|_| sign(&ground.registrar, &mut dice, None))
             .collect();
-        signed.iter().for_each(|one| ledger.sends(&one.event));
+        for one in &signed {
+            ledger.sends(&one.event);
+        }
         let bodies: Vec<&str> = signed.iter().map(|one| one.body.as_str()).collect();
         let batch =
             |events: &[&str]| Request::new(Kind::Batch, format!("{{\"events\":[{}]}}", events.join(",")));
@@ -327,7 +329,7 @@ async fn ten_times_too_much_is_refused_honestly_in_bounded_memory_and_nothing_is
     let sent = flood(&target, &stock, rate * TIMES, time, clients).await;
     rude.abort_all();
     let memory = hub.peak_memory();
-    println!(
+    eprintln!(
         "{rate:.0} requests a second can be served; {sent} came in {time:?}, {} of them found no client free; {:?}; \
          {} MiB at most",
         target.tally.unsent.load(Ordering::Relaxed),

@@ -200,8 +200,6 @@ impl Hub {
             .args(more)
             .env("DATABASE_URL", &self.database)
             .env("NO_COLOR", "1")
-            // As `deploy/daybook.service` says it.
-            .env("MALLOC_ARENA_MAX", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(open)

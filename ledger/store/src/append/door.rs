@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use daybook_core::Hash;
 use daybook_core::constitution;
 use daybook_core::event::{Event, Seen};
+use daybook_core::id::Actor;
 use daybook_core::key::PublicKey;
 use tracing::error;
 
@@ -25,7 +26,7 @@ const MAX_CACHED_ROOTS: usize = 4_096;
 pub(super) struct Door {
     reader: Reader,
     published: Published,
-    keys: Arc<Mutex<Kept<Hash, PublicKey>>>,
+    keys: Arc<Mutex<Kept<Hash, Signer>>>,
     roots: Arc<Mutex<Kept<u64, Hash>>>,
     gate: Gate,
     meter: Arc<Meter>,
@@ -37,11 +38,21 @@ struct Kept<K, V> {
     values: HashMap<K, V>,
 }
 
+/// A key that verifies, and whose events it counts among.
+///
+/// The author in an event is only what the event says: whose key it is was proved. Of a key that is not registered yet
+/// nothing is known, so that its events count as nobody's.
+#[derive(Clone)]
+pub(super) struct Signer {
+    key: PublicKey,
+    actor: Option<Actor>,
+}
+
 /// Keys that the events of a batch register, for those that come after them in it.
 ///
 /// A thumbprint is its key's own digest, so that nobody can put another key under it; whether the key may sign is judged
 /// under the lock.
-pub(super) type Learned = HashMap<Hash, PublicKey>;
+pub(super) type Learned = HashMap<Hash, Signer>;
 
 impl Door {
     pub(super) fn new(reader: Reader, published: Published) -> Self {
@@ -80,19 +91,19 @@ impl Door {
     async fn check_new(&self, event: &Event, now: i64) -> Result<Counted, AppendError> {
         check_clock(event, now)?;
         let kid = event.kid();
-        let key = match kept(&self.keys, kid) {
-            Some(key) => Some(key),
+        let signer = match kept(&self.keys, kid) {
+            Some(signer) => Some(signer),
             None => self.fetch_keys(&[*kid]).await?.remove(kid),
         };
-        let key = match key {
-            Some(key) => key,
+        let signer = match signer {
+            Some(signer) => signer,
             // The events that found a home carry the key that signs them.
             None => registered_by(event)?
                 .remove(kid)
                 .ok_or(AppendError::UnknownKey(*kid))?,
         };
-        event.verify(&key)?;
-        let mut counted = self.gate.pass(&event.claims().iss)?;
+        event.verify(&signer.key)?;
+        let mut counted = self.pass(&signer)?;
         let Some(seen) = event.claims().seen else {
             return Ok(counted);
         };
@@ -117,12 +128,12 @@ impl Door {
         let sizes = events().filter_map(|event| event.claims().seen.map(|seen| seen.size));
         let roots = self.roots(sizes).await?;
 
-        let (mut known, gate, meter) = (std::mem::take(learned), self.gate.clone(), self.meter.clone());
+        let (mut known, door, meter) = (std::mem::take(learned), self.clone(), self.meter.clone());
         let checked = tokio::task::spawn_blocking(move || {
             let check = |candidate: Candidate| {
                 let mut laps = meter.laps();
                 let outcome = check_known(&candidate.event, &mut known, &roots, now)
-                    .and_then(|()| gate.pass(&candidate.event.claims().iss));
+                    .and_then(|signer| door.pass(&signer));
                 laps.end(Step::Verify);
                 (candidate, outcome)
             };
@@ -135,6 +146,11 @@ impl Door {
             .map_err(|_| AppendError::Stopped("it is shutting down".to_owned()))?;
         *learned = known;
         self.let_repeats_pass(checked).await
+    }
+
+    fn pass(&self, signer: &Signer) -> Result<Counted, AppendError> {
+        let passed = signer.actor.as_ref().map(|actor| self.gate.pass(actor));
+        passed.unwrap_or_else(|| Ok(Counted::default()))
     }
 
     async fn learn_keys(
@@ -205,6 +221,11 @@ impl Door {
             return Ok(Learned::new());
         }
         let found = self.reader.keys_of(kids).await?;
+        let signer = |(kid, (key, actor))| {
+            let actor = Some(actor);
+            (kid, Signer { key, actor })
+        };
+        let found: Learned = found.into_iter().map(signer).collect();
         keep(&self.keys, &found);
         Ok(found)
     }
@@ -225,16 +246,19 @@ fn check_known(
     learned: &mut Learned,
     roots: &HashMap<u64, Hash>,
     now: i64,
-) -> Result<(), AppendError> {
+) -> Result<Signer, AppendError> {
     check_clock(event, now)?;
     // Whether they hold is judged later: here they only tell which key verifies a signature.
-    learned.extend(registered_by(event).unwrap_or_default());
-    let kid = event.kid();
-    event.verify(learned.get(kid).ok_or(AppendError::UnknownKey(*kid))?)?;
-    match event.claims().seen {
-        Some(seen) => check_seen(seen, roots.get(&seen.size).copied(), event),
-        None => Ok(()),
+    for (kid, signer) in registered_by(event).unwrap_or_default() {
+        learned.entry(kid).or_insert(signer);
     }
+    let kid = event.kid();
+    let signer = learned.get(kid).ok_or(AppendError::UnknownKey(*kid))?;
+    event.verify(&signer.key)?;
+    if let Some(seen) = event.claims().seen {
+        check_seen(seen, roots.get(&seen.size).copied(), event)?;
+    }
+    Ok(signer.clone())
 }
 
 fn check_seen(seen: Seen, published: Option<Hash>, event: &Event) -> Result<(), AppendError> {
@@ -283,7 +307,11 @@ fn check_clock(event: &Event, now: i64) -> Result<(), AppendError> {
 
 fn registered_by(event: &Event) -> Result<Learned, AppendError> {
     let new = constitution::registrations(event)?;
-    Ok(new.into_iter().map(|new| (new.kid, new.key)).collect())
+    let signer = |new: constitution::Registration| {
+        let (key, actor) = (new.key, None);
+        (new.kid, Signer { key, actor })
+    };
+    Ok(new.into_iter().map(signer).collect())
 }
 
 /// Whether a refusal is one that an event in the log may meet when its bytes come again.

@@ -56,7 +56,7 @@ impl Drop for Counted {
         if let Some((gate, author)) = self.0.take()
             && let Some(pace) = gate.0.get()
         {
-            let _ = (pace, author);
+            pace.give_back(&author);
         }
     }
 }

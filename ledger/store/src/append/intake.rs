@@ -106,7 +106,10 @@ impl Appender {
         let mut counted = self.door.check(&candidate.event, now).await?;
         let _bytes = self.room_for(&candidate)?;
         let rehearsal = self.stage.rehearse(&candidate).await;
-        if rehearsal.as_ref().is_ok_and(|rehearsal| rehearsal.stands_at.is_some()) {
+        if rehearsal
+            .as_ref()
+            .is_ok_and(|rehearsal| rehearsal.stands_at.is_some())
+        {
             return rehearsal;
         }
         counted.keep();

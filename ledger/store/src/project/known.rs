@@ -53,7 +53,7 @@ fn check_table(entry: &Entry) -> Result<(), FoldError> {
             .and_then(|events| events.get(kind.as_str()));
         // Another version of a type is another type: see `check`.
         let is_used = rule.is_some_and(|rule| {
-            rule.get("version")
+            rule.get("v")
                 .is_none_or(|v| v.as_u64() == Some(u64::from(*version)))
         });
         is_used && effects(document, kind) != *known
@@ -95,6 +95,15 @@ mod tests {
         adopts(|table| table["events"]["job-collected"]["when"] = serde_json::json!([])).unwrap();
         adopts(|table| table["events"]["job-praised"] = table["events"]["job-held"].clone()).unwrap();
         adopts(|table| drop(table["events"].as_object_mut().unwrap().remove("job-held"))).unwrap();
+    }
+
+    #[test]
+    fn another_version_of_a_type_is_another_type() {
+        adopts(|table| {
+            let rule = &mut table["events"]["job-refused"];
+            (rule["v"], rule["to"]) = (2.into(), "withheld".into());
+        })
+        .unwrap();
     }
 
     #[test]

@@ -3,27 +3,34 @@
 use std::collections::HashMap;
 
 use daybook_core::Hash;
+use daybook_core::id::Actor;
 use daybook_core::key::PublicKey;
 
 use super::{Reader, public_key};
-use crate::row::{hash, number, size};
+use crate::row::{hash, number, parsed, size};
 use crate::{StoreError, sql};
 
 impl Reader {
-    /// The keys of some thumbprints, as far as they were ever registered.
-    pub(crate) async fn keys_of(&self, kids: &[Hash]) -> Result<HashMap<Hash, PublicKey>, StoreError> {
+    /// The keys of some thumbprints, as far as they were ever registered, each with whose it is for ever.
+    pub(crate) async fn keys_of(
+        &self,
+        kids: &[Hash],
+    ) -> Result<HashMap<Hash, (PublicKey, Actor)>, StoreError> {
         let kids: Vec<&[u8]> = kids.iter().map(Hash::as_ref).collect();
         let rows = sql::all(
             &self.client().await?,
             "-- keys_of
-             SELECT kid, x
+             SELECT kid, x, actor
              FROM keys
              WHERE kid = ANY ($1)",
             &[/* kids */ &kids],
         )
         .await?;
         rows.iter()
-            .map(|row| Ok((hash(row, 0)?, public_key(row.try_get(1)?)?)))
+            .map(|row| {
+                let actor = parsed(row, 2, "an actor", |text| text.parse().ok())?;
+                Ok((hash(row, 0)?, (public_key(row.try_get(1)?)?, actor)))
+            })
             .collect()
     }
 

@@ -3,7 +3,7 @@
 use daybook_core::event::{Event, Seen};
 use daybook_core::id::{Actor, Stream, TreRole};
 use daybook_core::{Hash, base64url};
-use daybook_store::append::{AppendError, Candidate, MAX_AHEAD};
+use daybook_store::append::{AppendError, Candidate, MAX_AHEAD, Pace};
 use daybook_testkit::{TestLog, workflow};
 use daybook_world::{Cast, Draft, id};
 use futures::future::join_all;
@@ -401,4 +401,56 @@ async fn largest_event_is_taken_and_a_larger_one_has_no_form() {
     .await;
     assert_eq!(code(&refused), "field-invalid");
     filled(room).unwrap_err();
+}
+
+/// Lets everybody pass, and remembers who was counted.
+#[derive(Clone, Default)]
+struct Counting(std::sync::Arc<std::sync::Mutex<Vec<Actor>>>);
+
+impl Pace for Counting {
+    fn take(&self, author: &Actor) -> Result<(), std::time::Duration> {
+        self.0.lock().unwrap().push(author.clone());
+        Ok(())
+    }
+
+    fn give_back(&self, _: &Actor) {}
+}
+
+#[tokio::test]
+async fn event_counts_as_of_whom_its_key_is_whatever_author_it_names() {
+    let mut log = TestLog::founded().await;
+    let counting = Counting::default();
+    log.store.gate.set(Box::new(counting.clone()));
+    let draft = log.world.usual("workflow-registered");
+    let victim = draft.actor.clone();
+    let thief = Cast::tre("wessex", TreRole::Relay);
+    assert_ne!(victim, thief);
+    let (mut claims, _) = log.world.claims(&draft);
+    let forged = |claims: &_, key: &_| Candidate {
+        event: Event::sign(claims, key).unwrap(),
+        openings: Vec::new(),
+    };
+    let (appender, now) = (log.store.appender.clone(), log.world.now);
+    // With a key that is registered, and is another's.
+    let by_thief = forged(&claims, &log.world.key(&thief));
+    appender.append(by_thief.clone(), now).await.unwrap_err();
+    let offered = appender.batch(now).offer(vec![by_thief]).await;
+    for one in offered {
+        one.answer().await.unwrap_err();
+    }
+    assert_eq!(*counting.0.lock().unwrap(), [thief.clone(), thief]);
+    // With one that only the event itself registers.
+    log.world.renew_key(&Actor::Clerk);
+    claims.kind = "role-granted".to_owned();
+    claims.data.insert("role".to_owned(), "clerk".into());
+    claims
+        .data
+        .insert("keys".to_owned(), log.world.keys_of(&Actor::Clerk));
+    let by_nobody = forged(&claims, &log.world.key(&Actor::Clerk));
+    appender.append(by_nobody, now).await.unwrap_err();
+    counting.0.lock().unwrap().retain(|actor| *actor == victim);
+    assert!(
+        counting.0.lock().unwrap().is_empty(),
+        "the victim was never counted"
+    );
 }

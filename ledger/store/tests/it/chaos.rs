@@ -172,7 +172,9 @@ async fn hubs_under_load_follow_a_promoted_standby_and_never_write_to_the_primar
         ledgers.push(ledger);
     }
     let leaves = check_whole(&promoted).await;
-    ledgers.iter().for_each(|ledger| check(&leaves, ledger));
+    for ledger in &ledgers {
+        check(&leaves, ledger);
+    }
 
     // A start finds the old primary first. It must not be taken for the true one, nor written to.
     let config: Config = pair.words().parse().unwrap();

@@ -322,3 +322,23 @@ async fn view_that_is_not_made_yet_is_behind_and_not_broken() {
     );
     projector.stop().await;
 }
+
+#[tokio::test]
+async fn answer_is_never_older_than_what_was_asked_for() {
+    let log = Log::with(everything().entries()).await;
+    let projector = log.fold().await;
+    let views = log.views(&projector);
+    projector.stop().await;
+    // A crash of the database takes back what it had not written down yet.
+    let back = "UPDATE view_cursors SET size = size - 1 WHERE view = 'jobs'";
+    log.owner.batch_execute(back).await.unwrap();
+    let page = Page {
+        at_least: Some(log.size),
+        ..Page::default()
+    };
+    let error = views.jobs(&JobFilter::default(), &page).await.unwrap_err();
+    assert!(
+        matches!(error, ViewError::Behind { view: "jobs", as_of, wanted } if (as_of, wanted) == (log.size - 1, log.size)),
+        "{error:?}"
+    );
+}
