@@ -63,7 +63,7 @@ impl Place {
         let folder = self.folder.display();
         format!(
             "origin = \"{ORIGIN}\"\nlisten = \"127.0.0.1:0\"\ndata_dir = \"{folder}/data\"\nkey_dir = \"{folder}/keys\"\n\
-             guard_path = \"{folder}/guard.json\"\n[limits]\nrequests_per_second = 0\nevents_per_second = 0\n"
+             guard_path = \"{folder}/guard.json\"\n[limits]\nrequests_per_second = 0\nevents_per_second = 0\nmax_connections = 8192\n"
         )
     }
 
