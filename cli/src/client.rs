@@ -51,7 +51,9 @@ impl ClientError {
         match self {
             Self::Transport(..) => true,
             Self::Problem { status, slug, .. } => {
-                *status == StatusCode::SERVICE_UNAVAILABLE && slug != "stopped" || slug == "not-published"
+                (*status == StatusCode::SERVICE_UNAVAILABLE && slug != "stopped")
+                    || slug == "not-published"
+                    || slug == "rate-limited"
             }
         }
     }

@@ -23,6 +23,7 @@ use crate::problem::{Problem, ProblemKind};
 use crate::server::Ending;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct FollowQuery {
     after: Option<u64>,
 }

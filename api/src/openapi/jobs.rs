@@ -66,8 +66,9 @@ pub(super) fn public() -> serde_json::Value {
     )
 }
 
-pub(super) fn schemas() -> Vec<Named> {
-    let job = vec![
+/// What every description of a job has, from its state or from a view.
+pub(super) fn job() -> Vec<Named> {
+    vec![
         ("id", id()),
         ("tre", slug()),
         ("submission", id()),
@@ -79,9 +80,12 @@ pub(super) fn schemas() -> Vec<Named> {
         ("results", or_null(&id())),
         ("state", state_of("job")),
         ("public", public()),
-        ("seq", number()),
-        ("leaf_hash", or_null(&hash())),
-    ];
+    ]
+}
+
+pub(super) fn schemas() -> Vec<Named> {
+    let mut job = job();
+    job.extend([("seq", number()), ("leaf_hash", or_null(&hash()))]);
     let mut waiting = job.clone();
     waiting.push(("cause", about(hash(), "What `job-collected` must name.")));
     vec![

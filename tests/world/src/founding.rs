@@ -101,6 +101,30 @@ impl World {
         Self::found(false)
     }
 
+    /// Such a project under an embargo of thirty days, with a job that wessex has signed off.
+    pub fn under_embargo() -> Self {
+        let mut world = Self::unlisted();
+        let register = Stream::Register(world.cast.project);
+        let deferred = world.usual("register-deferred").on(&register);
+        world.say(&deferred);
+        world.submit(&["wessex"]);
+        world.steps(&[
+            "job-collected",
+            "job-checked",
+            "workflow-retrieved",
+            "job-signed-off",
+        ]);
+        world
+    }
+
+    /// The log's own clock goes so many days ahead of everybody's.
+    pub fn mark_ahead(&mut self, days: i64) {
+        let now = self.now;
+        self.advance_days(days);
+        self.steps(&["time-marked"]);
+        self.now = now;
+    }
+
     fn found(listed: bool) -> Self {
         let mut world = Self::opened();
         for tre in Cast::TRES {

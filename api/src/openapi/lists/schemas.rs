@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::openapi::jobs::public;
+use crate::openapi::jobs;
 use crate::openapi::schema::{
     Named, about, hash, id, list_of, named, next, number, object, one_of, or_null, slug, state_of, text, time,
 };
@@ -114,18 +114,8 @@ fn details() -> Value {
 }
 
 fn job() -> Value {
-    object(&[
-        ("id", id()),
-        ("tre", slug()),
-        ("submission", id()),
-        ("project", id()),
-        ("member", id()),
-        ("workflow", id()),
-        ("datasets", list_of(&id())),
-        ("packet", id()),
-        ("results", or_null(&id())),
-        ("state", state_of("job")),
-        ("public", public()),
+    let mut job = jobs::job();
+    job.extend([
         ("cause", about(hash(), "The event that submitted it.")),
         ("submitted", number()),
         ("at", or_null(&time())),
@@ -136,7 +126,8 @@ fn job() -> Value {
         ("recalled", code()),
         ("latest", number()),
         ("latest_at", or_null(&time())),
-    ])
+    ]);
+    object(&job)
 }
 
 fn submission() -> Value {

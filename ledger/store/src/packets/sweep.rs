@@ -12,6 +12,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{PacketKind, Packets};
+use crate::erase::{self, Erased};
 use crate::row::parsed;
 use crate::{StoreError, sql};
 
@@ -293,70 +294,61 @@ impl Packets {
     /// Takes packets off the list whose sealed digest a `fields-erased` names: who erases the digest erases the packet.
     pub async fn unlist_erased(&self) -> Result<u64, StoreError> {
         let mut client = self.pool.get().await?;
-        let rows = sql::all(
-            &client,
-            "-- erasures
-             SELECT event
-             FROM entries
-             WHERE stream >= 'erasure/' AND stream < 'erasure0'",
-            &[],
-        )
-        .await?;
-        let mut leaves = Vec::new();
-        for row in &rows {
-            let event = parsed(row, 0, "a `fields-erased` event", |text| Event::parse(text).ok())?;
-            let fields = event.claims().data.get("fields").and_then(Value::as_array);
-            let named = fields.into_iter().flatten();
-            let named = named.filter_map(|field| field.get("event").and_then(Value::as_str));
-            leaves.extend(named.filter_map(daybook_core::Hash::from_base64url));
+        let mut gone = 0;
+        let mut after = None;
+        while let Some((last, fields)) = erase::page(&client, after).await? {
+            gone += unlist_about(&mut client, &fields).await?;
+            after = Some(last);
         }
-        if leaves.is_empty() {
-            return Ok(0);
-        }
-        let leaves: Vec<&[u8]> = leaves.iter().map(AsRef::as_ref).collect();
-        let rows = sql::all(
-            &client,
-            "-- events_without_packet_digest
-             SELECT e.event
-             FROM entries AS e
-             WHERE e.leaf = ANY ($1)
-                 AND e.type IN ('job-submitted', 'job-released', 'packet-offered')
-                 AND NOT EXISTS (SELECT FROM openings AS o WHERE o.idx = e.idx AND o.name = 'packet_digest')",
-            &[/* leaves */ &leaves],
-        )
-        .await?;
-        let mut ids = Vec::new();
-        let mut senders = Vec::new();
-        for row in &rows {
-            let event = parsed(row, 0, "an event about a packet", |text| Event::parse(text).ok())?;
-            let claims = event.claims();
-            let id = claims.data.get("packet").and_then(Value::as_str);
-            if let Some(id) = id.and_then(|id| id.parse::<Uuid>().ok()) {
-                ids.push(id);
-                senders.push(claims.iss.home().to_string());
-            }
-        }
-        if ids.is_empty() {
-            return Ok(0);
-        }
-        let tx = locked(&mut client).await?;
-        let gone = sql::execute(
-            &tx,
-            unlist!(
-                "unlist_erased",
-                "EXISTS (
-                     SELECT
-                     FROM unnest($1::uuid[], $2::text[]) AS e (id, sender)
-                     WHERE e.id = p.id
-                         AND e.sender = split_part(p.owner, '/', 1) || '/' || split_part(p.owner, '/', 2)
-                 )"
-            ),
-            &[/* ids */ &ids, /* senders */ &senders],
-        )
-        .await?;
-        tx.commit().await?;
         Ok(gone)
     }
+}
+
+/// Takes packets off the list that entries are about of which these fields were erased, the packet's digest among them.
+async fn unlist_about(client: &mut Object, fields: &[Erased]) -> Result<u64, StoreError> {
+    let leaves: Vec<&[u8]> = fields.iter().map(|field| field.leaf.as_ref()).collect();
+    let rows = sql::all(
+        client,
+        "-- events_without_packet_digest
+         SELECT e.event
+         FROM entries AS e
+         WHERE e.leaf = ANY ($1)
+             AND e.type IN ('job-submitted', 'job-released', 'packet-offered')
+             AND NOT EXISTS (SELECT FROM openings AS o WHERE o.idx = e.idx AND o.name = 'packet_digest')",
+        &[/* leaves */ &leaves],
+    )
+    .await?;
+    let mut ids = Vec::new();
+    let mut senders = Vec::new();
+    for row in &rows {
+        let event = parsed(row, 0, "an event about a packet", |text| Event::parse(text).ok())?;
+        let claims = event.claims();
+        let id = claims.data.get("packet").and_then(Value::as_str);
+        if let Some(id) = id.and_then(|id| id.parse::<Uuid>().ok()) {
+            ids.push(id);
+            senders.push(claims.iss.home().to_string());
+        }
+    }
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let tx = locked(client).await?;
+    let gone = sql::execute(
+        &tx,
+        unlist!(
+            "unlist_erased",
+            "EXISTS (
+                 SELECT
+                 FROM unnest($1::uuid[], $2::text[]) AS e (id, sender)
+                 WHERE e.id = p.id
+                     AND e.sender = split_part(p.owner, '/', 1) || '/' || split_part(p.owner, '/', 2)
+             )"
+        ),
+        &[/* ids */ &ids, /* senders */ &senders],
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(gone)
 }
 
 /// Begins a transaction about packets; none where there are none.

@@ -30,7 +30,7 @@ pub struct Stored {
     pub is_read: bool,
 }
 
-/// Says for as long as this session lives that a running hub reads these versions.
+/// Says for as long as this connection lasts that a running hub reads these versions.
 pub(super) async fn claim(session: &Object, views: &ViewList) -> Result<(), StoreError> {
     for view in views.iter() {
         sql::all(

@@ -14,14 +14,6 @@ fn code(world: &mut World, draft: &Draft) -> &'static str {
         .map_or_else(|refusal| refusal.code(), |_| "allowed")
 }
 
-/// The clerk marks a time so many days ahead, and then everybody's clock is set back.
-fn mark_ahead(world: &mut World, days: i64) {
-    let now = world.now;
-    world.advance_days(days);
-    world.steps(&["time-marked"]);
-    world.now = now;
-}
-
 #[test]
 fn an_event_dated_back_passes_no_end() {
     for (state, kind) in [
@@ -31,16 +23,16 @@ fn an_event_dated_back_passes_no_end() {
         ("staged", "job-released"),
     ] {
         let mut world = World::with_job(state);
-        mark_ahead(&mut world, 364);
+        world.mark_ahead(364);
         let draft = world.usual(kind);
         assert_eq!(code(&mut world, &draft), "allowed", "{kind}");
-        mark_ahead(&mut world, 366);
+        world.mark_ahead(366);
         assert_eq!(code(&mut world, &draft), "approval-lapsed", "{kind}");
     }
     let mut world = World::founded();
     let draft = world.usual("job-submitted");
     assert_eq!(code(&mut world, &draft), "allowed");
-    mark_ahead(&mut world, 1_001);
+    world.mark_ahead(1_001);
     assert_eq!(code(&mut world, &draft), "expired");
 }
 
@@ -49,7 +41,7 @@ fn a_time_mark_that_was_wrong_is_taken_back_by_the_operator() {
     let mut world = World::with_job("admitted");
     let early = world.usual("time-corrected");
     assert_eq!(code(&mut world, &early), "other-state");
-    mark_ahead(&mut world, 4_000);
+    world.mark_ahead(4_000);
     let (started, marked) = (world.usual("run-started"), world.usual("time-marked"));
     assert_eq!(code(&mut world, &started), "approval-lapsed");
     assert_eq!(code(&mut world, &marked), "went-back");
@@ -71,26 +63,16 @@ fn what_already_happened_is_told_whenever_it_is_told() {
         ("running", "job-cancelled"),
     ] {
         let mut world = World::with_job(state);
-        mark_ahead(&mut world, 2_000);
+        world.mark_ahead(2_000);
         let draft = world.usual(kind);
         assert_eq!(code(&mut world, &draft), "allowed", "{kind}");
     }
 }
 
-/// The world's project under an embargo of thirty days, with a job that was admitted.
+/// A project under an embargo of thirty days, with a job that was admitted.
 fn embargoed() -> World {
-    let mut world = World::unlisted();
-    let register = Stream::Register(world.cast.project);
-    let deferred = world.usual("register-deferred").on(&register);
-    world.say(&deferred);
-    world.submit(&["wessex"]);
-    world.steps(&[
-        "job-collected",
-        "job-checked",
-        "workflow-retrieved",
-        "job-signed-off",
-        "job-admitted",
-    ]);
+    let mut world = World::under_embargo();
+    world.steps(&["job-admitted"]);
     world
 }
 
@@ -103,7 +85,7 @@ fn an_embargo_lets_jobs_run_until_it_ends() {
     world.steps(&["register-held"]);
     assert_eq!(code(&mut world, &draft), "allowed");
     let mut dated_back = world.clone();
-    mark_ahead(&mut dated_back, 31);
+    dated_back.mark_ahead(31);
     assert_eq!(code(&mut dated_back, &draft), "not-registered");
     world.advance_days(31);
     let draft = world.usual("run-started");

@@ -190,27 +190,15 @@ fn ended() -> Vec<(World, Vec<Draft>)> {
 /// The log's clock stands so many days ahead of the author's.
 fn dated_back(state: &str, kind: &str, days: i64) -> (World, Vec<Draft>) {
     let mut world = World::with_job(state);
-    let now = world.now;
-    world.advance_days(days);
-    world.steps(&["time-marked"]);
-    world.now = now;
+    world.mark_ahead(days);
     let draft = world.usual(kind);
     (world, vec![draft])
 }
 
 /// A project that never was on the register, under an embargo, so many days later.
 fn embargoed(kinds: &[&str], days: i64) -> (World, Vec<Draft>) {
-    let mut world = World::unlisted();
+    let mut world = World::under_embargo();
     let register = Stream::Register(world.cast.project);
-    let deferred = world.usual("register-deferred").on(&register);
-    world.say(&deferred);
-    world.submit(&["wessex"]);
-    world.steps(&[
-        "job-collected",
-        "job-checked",
-        "workflow-retrieved",
-        "job-signed-off",
-    ]);
     world.steps(kinds);
     world.advance_days(days);
     let drafts = vec![
