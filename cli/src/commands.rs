@@ -21,8 +21,8 @@ pub use self::collect::{Collected, collect_results};
 pub use self::submit::submit_packet;
 pub use self::verify::{Verdict, verify_proof};
 use crate::args::{Args, Command, LogFormat};
-use crate::client::ClientError;
 use crate::demo;
+use daybook_agent::client::ClientError;
 
 /// The exit status of a service that cannot answer yet (`EX_TEMPFAIL` of sysexits).
 const NOT_READY: u8 = 75;

@@ -22,14 +22,14 @@ use self::stage::Stage;
 use self::timeline::Timeline;
 use crate::args::DemoArgs;
 use crate::commands::serve::Ends;
-use crate::study;
+use daybook_agent::engine;
 
 /// Runs the demo; then serves until told to end, or ends at once.
 ///
 /// Who asks once for the end gets an orderly one, whatever the demo is doing; who asks twice gets it at once.
 pub async fn run(args: DemoArgs) -> Result<ExitCode> {
     // Looked for first: nothing is begun that cannot be finished.
-    let cwltool = study::find_cwltool(args.cwltool.as_deref())?;
+    let cwltool = engine::find_cwltool(args.cwltool.as_deref())?;
     let asked = CancellationToken::new();
     // Before the folder is made, so that no signal leaves it behind.
     let mut ends = Ends::listen()?;

@@ -29,7 +29,7 @@ pub(crate) use self::listen::certificate;
 pub use self::objects::PacketConfig;
 pub(crate) use self::objects::reach_packets;
 use crate::config::{Config, Secrets};
-use crate::keyfile::{self, Keys};
+use daybook_agent::keyfile::{self, Keys};
 
 /// The file with the seed of the checkpoint key, in `key_dir`.
 pub const LOG_KEY_FILE: &str = "log.key";

@@ -14,9 +14,9 @@ use uuid::Uuid;
 use super::submit::text;
 use super::{event, output};
 use crate::args::CollectArgs;
-use crate::author::{Author, Draft};
-use crate::client::Receipt;
-use crate::packet::{Bag, Limits, commitment};
+use daybook_agent::author::{Author, Draft};
+use daybook_agent::client::Receipt;
+use daybook_agent::packet::{Bag, Limits, commitment};
 
 pub(super) async fn run(args: CollectArgs) -> Result<ExitCode> {
     let mut author = event::author(&args.remote, &args.key)?;

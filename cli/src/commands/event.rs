@@ -12,9 +12,9 @@ use serde_json::{Map, Value, json};
 
 use super::output;
 use crate::args::{EventCommand, RemoteArgs, SignArgs};
-use crate::author::{Author, Draft};
-use crate::client::{Client, Follower};
-use crate::keyfile::Keys;
+use daybook_agent::author::{Author, Draft};
+use daybook_agent::client::{Client, Follower};
+use daybook_agent::keyfile::Keys;
 
 /// What `event sign` prints and `event append` reads.
 #[derive(Deserialize)]

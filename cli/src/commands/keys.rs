@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::output;
 use crate::args::KeysCommand;
-use crate::keyfile::Keys;
+use daybook_agent::keyfile::Keys;
 
 pub(super) fn run(command: KeysCommand) -> Result<ExitCode> {
     match command {

@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use super::{event, output};
 use crate::args::SubmitArgs;
-use crate::author::{Author, Draft};
-use crate::packet::{Bag, Limits, read_request};
-use crate::random;
+use daybook_agent::author::{Author, Draft};
+use daybook_agent::packet::{Bag, Limits, read_request};
+use daybook_agent::random;
 
 /// A submission as the hub took it.
 pub struct Submitted {

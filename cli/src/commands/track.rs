@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::output;
 use super::submit::text;
 use crate::args::TrackArgs;
-use crate::client::{Client, ClientError, Live};
+use daybook_agent::client::{Client, ClientError, Live};
 
 /// How often `--follow` asks where the hub does not tell by itself.
 const PAUSE: Duration = Duration::from_secs(2);

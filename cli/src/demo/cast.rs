@@ -9,10 +9,11 @@ use uuid::Uuid;
 
 use super::stage::Stage;
 use super::timeline::Timeline;
-use crate::author::{Author, Draft};
-use crate::client::Receipt;
-use crate::packet::Named;
-use crate::{packet, random, study};
+use daybook_agent::author::{Author, Draft};
+use daybook_agent::client::Receipt;
+use daybook_agent::packet::Named;
+use daybook_agent::{packet, random};
+use daybook_study as study;
 
 const DAY: i64 = 86_400;
 /// Seconds to which a controlled zone cuts its times.

@@ -8,12 +8,12 @@ use uuid::Uuid;
 use super::cast::{Cast, DATASET_NAME, workflow_name};
 use super::stage::Stage;
 use super::timeline::Timeline;
-use crate::client::Receipt;
 use crate::commands::submit::{Submitted, submit_packet, text};
 use crate::commands::{collect_results, output};
-use crate::packet::{Named, Project, Requester};
-use crate::random;
-use crate::study::{self, Params};
+use daybook_agent::client::Receipt;
+use daybook_agent::packet::{Named, Project, Requester};
+use daybook_agent::random;
+use daybook_study::{self as study, Params};
 
 /// Smallest count that the researcher asks for. One TRE lets such counts out; for the other they are too small.
 const THRESHOLD: u32 = 5;

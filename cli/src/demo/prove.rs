@@ -15,8 +15,8 @@ use serde_json::Value;
 
 use super::stage::Stage;
 use super::timeline::Timeline;
-use crate::client::Client;
 use crate::commands::verify_proof;
+use daybook_agent::client::Client;
 
 const PUBLISHED_SOON: Duration = Duration::from_millis(100);
 

@@ -10,12 +10,12 @@ use daybook_core::note::VerifierKey;
 use tempfile::TempDir;
 
 use crate::args::DemoArgs;
-use crate::author::Author;
-use crate::client::{Client, Follower};
 use crate::commands::output;
 use crate::config::{Config, LimitTable, PacketConfig, Secrets};
 use crate::hub::{self, Consent, Hub};
-use crate::keyfile::Keys;
+use daybook_agent::author::Author;
+use daybook_agent::client::{Client, Follower};
+use daybook_agent::keyfile::Keys;
 
 /// The demo's log. It is never the name of another.
 const ORIGIN: &str = "demo.daybook.example/log";

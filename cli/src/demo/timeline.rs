@@ -2,8 +2,8 @@
 
 use std::io::IsTerminal as _;
 
-use crate::client::Receipt;
 use crate::commands::output;
+use daybook_agent::client::Receipt;
 
 /// A readable account, one line for each event.
 pub(super) struct Timeline {

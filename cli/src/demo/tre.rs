@@ -20,11 +20,12 @@ use super::checks::assess;
 use super::stage::Stage;
 use super::timeline::Timeline;
 use crate::commands::submit::text;
-use crate::packet::{
+use daybook_agent::engine::{self, RunReport};
+use daybook_agent::packet::{
     Bag, Limits, Named, Outcome, Output, Request, Review, Step, commitment, read_request, result_bag,
 };
-use crate::random;
-use crate::study::{self, RunReport};
+use daybook_agent::random;
+use daybook_study as study;
 
 const TIME_LIMIT: Duration = Duration::from_mins(5);
 
@@ -221,7 +222,7 @@ impl Scene<'_> {
             .await?;
 
         let started = Timestamp::now();
-        let job = study::Job {
+        let job = engine::Job {
             cwltool,
             work: &zone.join("run-1"),
             packet: &self.bag,
@@ -230,7 +231,7 @@ impl Scene<'_> {
             memory_limit: None,
             stop: &CancellationToken::new(),
         };
-        let report = study::run(&job).await.context("the workflow's run")?;
+        let report = engine::run(&job).await.context("the workflow's run")?;
         let ended = Timestamp::now();
         self.say(
             Voice::Runner,

@@ -21,8 +21,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::keyfile::Keys;
-use crate::random;
+use daybook_agent::keyfile::Keys;
+use daybook_agent::random;
 
 /// Seconds between two marks.
 const INTERVAL: i64 = 300;

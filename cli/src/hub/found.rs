@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::{CLERK_FILE, Consent, Database, LOG_KEY_FILE, OPERATOR_FILE, log_signer, open_store};
 use crate::config::{Config, Secrets};
-use crate::keyfile::{self, Keys};
-use crate::random;
+use daybook_agent::keyfile::{self, Keys};
+use daybook_agent::random;
 
 /// What was founded.
 pub struct Founding {

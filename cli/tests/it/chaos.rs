@@ -33,7 +33,7 @@ pub(crate) fn minutes() -> Option<Duration> {
 fn seed() -> u64 {
     let given = std::env::var("DAYBOOK_CHAOS_SEED");
     given.map_or_else(
-        |_| u64::from_le_bytes(daybook::random::bytes().unwrap()) >> 16,
+        |_| u64::from_le_bytes(daybook_agent::random::bytes().unwrap()) >> 16,
         |text| text.parse().unwrap(),
     )
 }

@@ -9,8 +9,5 @@ mod demo;
 mod doctor;
 mod hub;
 mod operation;
-mod packet;
 mod restore;
 mod service;
-mod study;
-mod support;

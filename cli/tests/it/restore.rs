@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use daybook::author::{Author, Draft};
-use daybook::client::{Client, Follower};
-use daybook::keyfile::Keys;
+use daybook_agent::author::{Author, Draft};
+use daybook_agent::client::{Client, Follower};
+use daybook_agent::keyfile::Keys;
 use daybook_core::Hash;
 use daybook_core::id::{Actor, Stream};
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ fn author(hub: &Serving, log_key: &str, keys: Keys) -> Author {
 }
 
 fn random() -> Uuid {
-    daybook::random::id().unwrap()
+    daybook_agent::random::id().unwrap()
 }
 
 fn draft(
@@ -74,7 +74,7 @@ impl Drill {
             );
             author(&hub, &log_key, operator).say(&granted).await.unwrap();
             let mut registrar = author(&hub, &log_key, registrar);
-            let clear = json!({ "until": daybook::random::now() + 100 * 86_400 });
+            let clear = json!({ "until": daybook_agent::random::now() + 100 * 86_400 });
             let stream = Stream::Project(project);
             let registered = draft(stream.clone(), "project-registered", clear, project_fields());
             registrar.say(&registered).await.unwrap();

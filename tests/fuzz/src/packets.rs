@@ -1,6 +1,8 @@
 //! Targets for what researchers send.
 
-use daybook::packet::{Bag, Limits, Payload, read_request, read_run_status, request_metadata, workflow_file};
+use daybook_agent::packet::{
+    Bag, Limits, Payload, read_request, read_run_status, request_metadata, workflow_file,
+};
 use uuid::Uuid;
 
 /// Small, so that no input takes long.

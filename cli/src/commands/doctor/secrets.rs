@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::Finding;
 use crate::config::{Config, Secrets};
 use crate::hub;
-use crate::keyfile::Keys;
+use daybook_agent::keyfile::Keys;
 
 pub(super) fn keys(config: &Config, secrets: &Secrets) -> Vec<Finding> {
     let mut findings = vec![match hub::log_signer(config, secrets) {

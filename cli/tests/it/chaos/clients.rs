@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use daybook::keyfile::Keys;
+use daybook_agent::keyfile::Keys;
 use daybook_core::note::VerifierKey;
 use serde_json::Value;
 use tokio::task::JoinSet;

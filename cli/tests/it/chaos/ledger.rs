@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Mutex;
 
-use daybook::keyfile::Keys;
+use daybook_agent::keyfile::Keys;
 use daybook_core::Hash;
 use daybook_core::checkpoint::Checkpoint;
 use daybook_core::event::{Claims, Event};
@@ -125,7 +125,7 @@ pub(crate) fn sign(keys: &Keys, dice: &mut Dice, after: Option<&Event>) -> Signe
     let claims = Claims {
         aud: ORIGIN.to_owned(),
         data: data.as_object().unwrap().clone(),
-        iat: daybook::random::now(),
+        iat: daybook_agent::random::now(),
         iss: keys.actor.clone(),
         jti: uuid(dice),
         prev: after.map(|event| *event.leaf()),

@@ -6,9 +6,9 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use daybook::author::{Author, Draft};
-use daybook::client::{Client, Follower};
-use daybook::keyfile::Keys;
+use daybook_agent::author::{Author, Draft};
+use daybook_agent::client::{Client, Follower};
+use daybook_agent::keyfile::Keys;
 use daybook_core::id::Stream;
 use daybook_core::note::VerifierKey;
 use daybook_store::cluster::{Cluster, Config as ClusterConfig};

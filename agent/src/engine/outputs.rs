@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::engine::{OutputFile, RunError};
+use super::cwltool::{OutputFile, RunError};
 
 /// Output files of one run.
 const FILE_LIMIT: usize = 1_000;

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
-use super::engine::{Job, RunError};
+use super::cwltool::{Job, RunError};
 
 /// Bytes kept of each of the process's two streams.
 const STREAM_LIMIT: usize = 1 << 20;

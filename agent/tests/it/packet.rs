@@ -6,7 +6,7 @@ mod refusals;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use daybook::packet::{Bag, Limits};
+use daybook_agent::packet::{Bag, Limits};
 use proptest::prelude::*;
 
 use crate::support::{bag, shared_data};
@@ -147,7 +147,7 @@ proptest! {
         let mut whole = bag(10);
         let metadata = whole.payload.remove("ro-crate-metadata.json").unwrap();
         whole.payload.insert("ro-crate-metadata.json".to_owned(), changed(metadata, changes, false));
-        let _ = daybook::packet::read_request(&whole);
-        let _ = daybook::packet::read_run_status(&whole);
+        let _ = daybook_agent::packet::read_request(&whole);
+        let _ = daybook_agent::packet::read_run_status(&whole);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Write as _};
 use std::path::Path;
 
-use daybook::packet::{Bag, BagError, Limits, NameRule, manifest_line, sha512_hex};
+use daybook_agent::packet::{Bag, BagError, Limits, NameRule, manifest_line, sha512_hex};
 use rstest::rstest;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use daybook::packet::{
+use daybook_agent::packet::{
     Bag, CrateError, Input, InputKind, Limits, METADATA_PATH, Named, Outcome, Output, Review, RunStatus,
     Step, commitment, read_request, read_run_status, result_bag,
 };
-use daybook::study::request;
+use daybook_study::request;
 use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ fn input_files_are_found_under_their_encoded_names() {
         .into_iter()
         .chain([("lists/a b.csv".to_owned(), b"J45\n".to_vec())])
         .collect();
-    let bag = daybook::packet::request_bag(&wanted, Uuid::from_u128(5), files);
+    let bag = daybook_agent::packet::request_bag(&wanted, Uuid::from_u128(5), files);
     assert_eq!(read_request(&bag).unwrap().request, wanted);
     assert!(entity(&metadata(&bag), "lists/a%20b.csv").is_object());
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::packet::{
+use daybook_agent::packet::{
     self, Bag, BagError, Input, InputKind, Named, Payload, Project, Request, Requester, Workflow, run_id,
 };
 
@@ -15,27 +15,21 @@ const FOLDER: &str = "workflow/";
 const FILES: [(&str, &str); 6] = [
     (
         "asthma-admissions.cwl",
-        include_str!("../../study/workflow/asthma-admissions.cwl"),
+        include_str!("../workflow/asthma-admissions.cwl"),
     ),
     (
         "ro-crate-metadata.json",
-        include_str!("../../study/workflow/ro-crate-metadata.json"),
+        include_str!("../workflow/ro-crate-metadata.json"),
     ),
-    (
-        "scripts/count.py",
-        include_str!("../../study/workflow/scripts/count.py"),
-    ),
+    ("scripts/count.py", include_str!("../workflow/scripts/count.py")),
     (
         "scripts/suppress.py",
-        include_str!("../../study/workflow/scripts/suppress.py"),
+        include_str!("../workflow/scripts/suppress.py"),
     ),
-    (
-        "tools/count.cwl",
-        include_str!("../../study/workflow/tools/count.cwl"),
-    ),
+    ("tools/count.cwl", include_str!("../workflow/tools/count.cwl")),
     (
         "tools/suppress.cwl",
-        include_str!("../../study/workflow/tools/suppress.cwl"),
+        include_str!("../workflow/tools/suppress.cwl"),
     ),
 ];
 

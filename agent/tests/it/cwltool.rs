@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use daybook::packet::{Bag, Limits, read_request};
-use daybook::study::{
-    FailureCode, Job, RELEASABLE_THRESHOLD, RunError, RunReport, find_cwltool, generate_data, request_packet,
-    run, workflow_digest,
-};
+use daybook_agent::engine::{FailureCode, Job, RunError, RunReport, find_cwltool, run};
+use daybook_agent::packet::{Bag, Limits, read_request};
+use daybook_study::{RELEASABLE_THRESHOLD, generate_data, request_packet, workflow_digest};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{DATASET, bag, params};

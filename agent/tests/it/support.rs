@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use daybook::packet::{Bag, LocalId, Named, Project, Requester};
-use daybook::study::{Params, request_bag};
+use daybook_agent::packet::{Bag, LocalId, Named, Project, Requester};
+use daybook_study::{Params, request_bag};
 use uuid::Uuid;
 
 /// The id of the study's dataset in these tests.

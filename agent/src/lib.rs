@@ -1,0 +1,16 @@
+//! What speaks to a hub from outside, and a TRE's own side.
+//!
+//! # In scope
+//! An actor with its keys ([`keyfile`], [`author`]), the hub as it sees it ([`client`]), job packets ([`packet`]), and the
+//! engines that run a workflow ([`engine`]).
+//!
+//! # Out of scope
+//! What the hub does, and rules about who may do what: those are `daybook_rules`'. Nothing here trusts the hub: what it
+//! says of the log is verified from the log's own tiles.
+
+pub mod author;
+pub mod client;
+pub mod engine;
+pub mod keyfile;
+pub mod packet;
+pub mod random;

@@ -1,0 +1,7 @@
+//! What the crate does, seen from outside.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+
+mod cwltool;
+mod packet;
+mod support;
