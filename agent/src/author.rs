@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use daybook_core::Hash;
-use daybook_core::event::{Claims, Event};
+use daybook_core::event::{Claims, Event, Seen};
 use daybook_core::id::Stream;
 use daybook_core::sealed::{Opening, ReaderClass, digest_list};
 use daybook_rules::Table;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::client::{Client, ClientError, Follower, Receipt};
@@ -112,37 +113,65 @@ impl Author {
 
     /// Signs an event as the next one of its stream.
     pub async fn sign(&mut self, draft: &Draft<'_>) -> Result<Signed> {
-        let head = self.client.stream_head(&draft.stream.to_string()).await?;
-        let prev = head
-            .leaf_hash
-            .as_deref()
-            .map(|leaf| Hash::from_base64url(leaf).context("the hub's head is no hash"));
-        let is_service = self.keys.actor.is_service();
-        let seen = if is_service {
+        let place = self.client.place(&draft.stream).await?;
+        let seen = if self.keys.actor.is_service() {
             Some(self.follower.advance().await?)
         } else {
             None
         };
-        let (data, openings, kept) = seal(draft)?;
-        let claims = Claims {
-            aud: self.follower.origin().to_owned(),
-            data,
-            iat: random::now() / self.step * self.step,
-            iss: self.keys.actor.clone(),
-            jti: random::id()?,
-            prev: prev.transpose()?,
-            seen,
-            seq: head.seq + 1,
-            sub: draft.stream.clone(),
-            kind: draft.kind.to_owned(),
-            version: 1,
-        };
-        Ok(Signed {
-            event: Event::sign(&claims, &self.keys.event)?,
-            openings,
-            kept,
-        })
+        let iat = random::now() / self.step * self.step;
+        sign_at(&self.keys, self.follower.origin(), draft, &place, seen, iat)
     }
+}
+
+/// Where the next event of a stream stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// The stream.
+    pub stream: String,
+    /// The position of the next event, from 1.
+    pub seq: u64,
+    /// The leaf hash of the last one, in base64url; none before the first.
+    pub prev: Option<String>,
+}
+
+/// Signs an event for a place that is already known, without asking anybody. Services say what they have `seen` of the log.
+pub fn sign_at(
+    keys: &Keys,
+    origin: &str,
+    draft: &Draft<'_>,
+    place: &Place,
+    seen: Option<Seen>,
+    iat: i64,
+) -> Result<Signed> {
+    ensure!(
+        place.stream == draft.stream.to_string(),
+        "the place is one of {}, and the event is for {}",
+        place.stream,
+        draft.stream
+    );
+    let prev = place.prev.as_deref();
+    let prev = prev.map(|leaf| Hash::from_base64url(leaf).context("the place's `prev` is no hash"));
+    let (data, openings, kept) = seal(draft)?;
+    let claims = Claims {
+        aud: origin.to_owned(),
+        data,
+        iat,
+        iss: keys.actor.clone(),
+        jti: random::id()?,
+        prev: prev.transpose()?,
+        seen,
+        seq: place.seq,
+        sub: draft.stream.clone(),
+        kind: draft.kind.to_owned(),
+        version: 1,
+    };
+    Ok(Signed {
+        event: Event::sign(&claims, &keys.event)?,
+        openings,
+        kept,
+    })
 }
 
 type Sealed = (Map<String, Value>, Vec<Opening>, Vec<Opening>);

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use daybook_core::access::AccessToken;
 use daybook_core::checkpoint::Checkpoint;
 use daybook_core::event::Event;
+use daybook_core::id::Stream;
 use daybook_core::note::{Note, VerifierKey};
 use daybook_core::sealed::Opening;
 use reqwest::{Method, Response, StatusCode};
@@ -20,6 +21,7 @@ use thiserror::Error;
 
 pub use self::follow::Follower;
 pub use self::live::Live;
+use crate::author::Place;
 use crate::keyfile::Keys;
 use crate::random;
 
@@ -146,6 +148,17 @@ impl Client {
     /// The head of a stream.
     pub async fn stream_head(&self, stream: &str) -> Result<StreamHead, ClientError> {
         self.get(&format!("/v1/streams/{stream}/head")).await
+    }
+
+    /// Where the next event of a stream stands, as the hub says.
+    pub async fn place(&self, stream: &Stream) -> Result<Place, ClientError> {
+        let stream = stream.to_string();
+        let head = self.stream_head(&stream).await?;
+        Ok(Place {
+            stream,
+            seq: head.seq + 1,
+            prev: head.leaf_hash,
+        })
     }
 
     /// One entry.

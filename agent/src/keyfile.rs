@@ -3,7 +3,8 @@
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use daybook_core::base64url;
@@ -60,6 +61,49 @@ struct File {
     access: Option<Jwk>,
 }
 
+/// Where an actor's keys come from, as a configuration says it: a path, or `{ command = ["…"] }`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum KeySource {
+    /// A file of mode 0600.
+    File(PathBuf),
+    /// A program that prints what the file would hold, such as a password store's. It is started without a shell.
+    Command {
+        /// The program and its arguments.
+        command: Vec<String>,
+    },
+}
+
+impl KeySource {
+    /// Reads the keys.
+    pub fn load(&self) -> Result<Keys> {
+        match self {
+            Self::File(path) => Keys::read(path),
+            Self::Command { command } => {
+                let (program, arguments) = command
+                    .split_first()
+                    .context("the command for the keys is empty")?;
+                let run = Command::new(program)
+                    .args(arguments)
+                    .stdin(Stdio::null())
+                    .stderr(Stdio::inherit())
+                    .output()
+                    .with_context(|| format!("the command for the keys, {program}, did not start"))?;
+                ensure!(
+                    run.status.success(),
+                    "the command for the keys, {program}, ended with {}",
+                    run.status
+                );
+                let text = String::from_utf8(run.stdout)
+                    .ok()
+                    .with_context(|| format!("what {program} printed is no text"))?;
+                Keys::parse(&text)
+                    .with_context(|| format!("what {program} printed is not what a key file holds"))
+            }
+        }
+    }
+}
+
 /// An actor's keys: one for events, one for access.
 pub struct Keys {
     /// Whose they are.
@@ -94,22 +138,21 @@ impl Keys {
 
     /// Reads a file, which nobody but its owner may be able to read.
     pub fn read(path: &Path) -> Result<Self> {
-        let file: File = serde_json::from_str(&read_secret(path)?).with_context(|| {
+        Self::parse(&read_secret(path)?).with_context(|| {
             format!(
                 "{} is not a key file; `daybook keys new` makes one",
                 path.display()
             )
-        })?;
+        })
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let file: File = serde_json::from_str(text)?;
         let key = |jwk: &Jwk| jwk.seed().map(|seed| SecretKey::from_seed(&seed));
         Ok(Self {
             actor: file.actor.parse()?,
-            event: key(&file.event).with_context(|| format!("in {}", path.display()))?,
-            access: file
-                .access
-                .as_ref()
-                .map(key)
-                .transpose()
-                .with_context(|| format!("in {}", path.display()))?,
+            event: key(&file.event)?,
+            access: file.access.as_ref().map(key).transpose()?,
         })
     }
 
@@ -194,6 +237,26 @@ mod tests {
         assert_eq!(read.event.public(), made.event.public());
         assert!(Keys::create(&path, &"tre/wessex/relay".parse().unwrap()).is_err());
         assert_eq!(Keys::read(&path).unwrap().event.public(), made.event.public());
+    }
+
+    #[test]
+    fn keys_come_from_a_command_too_and_what_it_prints_in_vain_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("relay.json");
+        let made = Keys::create(&path, &"tre/wessex/relay".parse().unwrap()).unwrap();
+        let source = |program: &str, argument: &str| KeySource::Command {
+            command: vec![program.to_owned(), argument.to_owned()],
+        };
+        let read = source("cat", path.to_str().unwrap()).load().unwrap();
+        assert_eq!(read.event.public(), made.event.public());
+        for (program, argument, says) in [
+            ("cat", "/nonexistent", "ended with"),
+            ("echo", "{}", "not what a key file holds"),
+            ("/nonexistent", "", "did not start"),
+        ] {
+            let error = source(program, argument).load().err().unwrap().to_string();
+            assert!(error.contains(says), "{error}");
+        }
     }
 
     #[test]

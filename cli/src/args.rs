@@ -1,12 +1,15 @@
 //! The command line.
 
+mod keys;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use daybook_core::id::{Actor, Stream};
 use daybook_core::note::VerifierKey;
 use uuid::Uuid;
+
+pub use self::keys::{DelegateArgs, EventCommand, KeysCommand, SignArgs};
 
 /// The record of jobs on people's data: signed events in a log that anybody can check
 ///
@@ -201,28 +204,6 @@ pub struct DoctorArgs {
     pub json: bool,
 }
 
-/// `daybook keys`
-#[derive(Subcommand)]
-pub enum KeysCommand {
-    /// Make fresh keys for an actor, in a file that is never overwritten
-    New {
-        /// The actor, such as tre/wessex/relay
-        #[arg(long)]
-        actor: Actor,
-        /// The file
-        #[arg(long)]
-        out: PathBuf,
-    },
-    /// Show the public side of a key file: thumbprints, and the list that an event registers
-    Show {
-        /// The file
-        file: PathBuf,
-        /// The log for which possession is proved
-        #[arg(long)]
-        origin: Option<String>,
-    },
-}
-
 /// Which hub, and by which key its checkpoints are verified.
 #[derive(ClapArgs)]
 pub struct RemoteArgs {
@@ -232,44 +213,6 @@ pub struct RemoteArgs {
     /// The log's verifier key, from somewhere that the hub cannot change; it names the log
     #[arg(long, env = "DAYBOOK_LOG")]
     pub log_key: VerifierKey,
-}
-
-/// `daybook event`
-#[derive(Subcommand)]
-pub enum EventCommand {
-    /// Sign an event as the next one of its stream; prints it with its openings as JSON
-    Sign(Box<SignArgs>),
-    /// Append a signed event; reads what `event sign` printed, from a file or standard input
-    Append {
-        /// The hub's address
-        #[arg(long, env = "DAYBOOK_HUB", default_value = "http://127.0.0.1:8787")]
-        hub: String,
-        /// The file; - is standard input
-        file: PathBuf,
-    },
-}
-
-/// `daybook event sign`
-#[derive(ClapArgs)]
-pub struct SignArgs {
-    /// The hub
-    #[command(flatten)]
-    pub remote: RemoteArgs,
-    /// The author's key file
-    #[arg(long)]
-    pub key: PathBuf,
-    /// The stream, such as tre/wessex
-    #[arg(long)]
-    pub stream: Stream,
-    /// The type, such as tre-joined
-    #[arg(long = "type")]
-    pub kind: String,
-    /// Fields that stand in clear, as a JSON object
-    #[arg(long, default_value = "{}")]
-    pub data: String,
-    /// Fields that are sealed, as a JSON object
-    #[arg(long, default_value = "{}")]
-    pub sealed: String,
 }
 
 /// `daybook submit`

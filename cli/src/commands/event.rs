@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use daybook_core::event::Event;
 use daybook_core::sealed::Opening;
 use serde::Deserialize;
@@ -12,9 +12,10 @@ use serde_json::{Map, Value, json};
 
 use super::output;
 use crate::args::{EventCommand, RemoteArgs, SignArgs};
-use daybook_agent::author::{Author, Draft};
+use daybook_agent::author::{Author, Draft, Place, Signed, sign_at};
 use daybook_agent::client::{Client, Follower};
 use daybook_agent::keyfile::Keys;
+use daybook_agent::random;
 
 /// What `event sign` prints and `event append` reads.
 #[derive(Deserialize)]
@@ -30,6 +31,10 @@ struct SignedFile {
 pub(super) async fn run(command: EventCommand) -> Result<ExitCode> {
     match command {
         EventCommand::Sign(args) => sign(*args).await?,
+        EventCommand::Place { hub, stream } => {
+            let place = Client::new(&hub)?.place(&stream).await?;
+            output::line(&serde_json::to_string(&place)?);
+        }
         EventCommand::Append { hub, file } => {
             let file: SignedFile =
                 serde_json::from_str(&read(&file)?).context("this is not what `event sign` prints")?;
@@ -55,21 +60,46 @@ async fn sign(args: SignArgs) -> Result<()> {
         .iter()
         .map(|(name, value)| (name.as_str(), value.clone()))
         .collect();
-    let mut author = author(&args.remote, &args.key)?;
-    let signed = author
-        .sign(&Draft {
-            stream: args.stream,
-            kind: &args.kind,
-            clear,
-            sealed,
-        })
-        .await?;
+    let draft = Draft {
+        stream: args.stream,
+        kind: &args.kind,
+        clear,
+        sealed,
+    };
+    let signed = match &args.place {
+        Some(place) => {
+            let origin = args.remote.log_key.name().as_str();
+            sign_offline(&Keys::read(&args.key)?, origin, &draft, &read_place(place)?)?
+        }
+        None => author(&args.remote, &args.key)?.sign(&draft).await?,
+    };
+    print(&signed);
+    Ok(())
+}
+
+/// Signs without asking anybody, for those who need not say what they have seen of the log.
+pub(super) fn sign_offline(keys: &Keys, origin: &str, draft: &Draft<'_>, place: &Place) -> Result<Signed> {
+    ensure!(
+        !keys.actor.is_service(),
+        "{} is a service: its events state what it has seen of the log, so it signs with the hub in reach",
+        keys.actor
+    );
+    sign_at(keys, origin, draft, place, None, random::now())
+}
+
+/// Reads what `event place` printed.
+pub(super) fn read_place(path: &Path) -> Result<Place> {
+    serde_json::from_str(&read(path)?)
+        .with_context(|| format!("{} is not what `daybook event place` prints", path.display()))
+}
+
+/// Prints an event with its openings, as `event append` reads it.
+pub(super) fn print(signed: &Signed) {
     let texts = |openings: &[Opening]| openings.iter().map(|o| o.as_str().to_owned()).collect::<Vec<_>>();
     let file = json!({
         "event": signed.event.as_str(), "openings": texts(&signed.openings), "kept": texts(&signed.kept),
     });
     output::line(&file.to_string());
-    Ok(())
 }
 
 /// An actor at work on a remote hub.
@@ -83,7 +113,7 @@ pub(super) fn author(remote: &RemoteArgs, key: &Path) -> Result<Author> {
     Ok(Author::new(Keys::read(key)?, client, follower))
 }
 
-fn read(path: &Path) -> Result<String> {
+pub(super) fn read(path: &Path) -> Result<String> {
     if path == Path::new("-") {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text)?;

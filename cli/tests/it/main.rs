@@ -5,6 +5,7 @@
 mod bin;
 mod chaos;
 mod commands;
+mod custody;
 mod demo;
 mod doctor;
 mod hub;
