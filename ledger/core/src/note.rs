@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 pub use key::{KeyError, KeyName, VerifierKey};
+pub(crate) use key::{check_id, key_id, parse_vkey, strict_key};
 pub use signer::NoteSigner;
 
 /// The longest note that is read: 1,000,000 bytes, as in Go's `sumdb/note`.
@@ -211,7 +212,8 @@ impl NoteSignature {
         &self.signature
     }
 
-    fn parse(line: &str) -> Option<Self> {
+    /// Reads one signature line without its line feed; verifies nothing.
+    pub fn parse(line: &str) -> Option<Self> {
         let (name, encoded) = line.strip_prefix(DASH)?.split_once(' ')?;
         let bytes = STANDARD.decode(encoded).ok()?;
         let (key_id, signature) = bytes.split_first_chunk()?;

@@ -9,6 +9,7 @@ use crate::Hash;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::note::{MAX_NOTE_LEN, Note, NoteError, VerifierKey};
 use crate::tree::{ProofError, decimal, verify_inclusion};
+use crate::trust::{Believed, TrustError, TrustPolicy};
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
 
@@ -51,6 +52,9 @@ pub enum ProofFileError {
     /// The checkpoint is malformed, of another log, or not signed by it.
     #[error("the checkpoint in the proof file is not to be believed")]
     Checkpoint(#[from] CheckpointError),
+    /// The checkpoint is not what the policy asks for.
+    #[error("the policy does not believe the checkpoint in the proof file")]
+    Trust(#[from] TrustError),
     /// The entry is not in the tree of the checkpoint.
     #[error("the entry is not proved to be in the log")]
     Inclusion(#[from] ProofError),
@@ -133,6 +137,18 @@ impl ProofFile {
         let checkpoint = Checkpoint::open(&self.checkpoint, key, origin)?;
         verify_inclusion(leaf, self.index, checkpoint.size(), &self.path, checkpoint.root())?;
         Ok(checkpoint)
+    }
+
+    /// The same by a policy: the checkpoint is one that it believes, cosigned by its quorum of witnesses.
+    pub fn verify_by<'p>(
+        &self,
+        leaf: &Hash,
+        policy: &'p TrustPolicy,
+    ) -> Result<Believed<'p>, ProofFileError> {
+        let believed = policy.open(&self.checkpoint)?;
+        let checkpoint = &believed.checkpoint;
+        verify_inclusion(leaf, self.index, checkpoint.size(), &self.path, checkpoint.root())?;
+        Ok(believed)
     }
 
     /// Bytes that came with the proof; nobody vouches for them.

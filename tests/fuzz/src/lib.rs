@@ -13,7 +13,9 @@ mod packets;
 mod rules;
 
 pub use events::{access_token, canonical, claims, event, key, name, opening};
-pub use log::{bundle, checkpoint, note, proof_file, tile_path, vkey};
+pub use log::{
+    add_checkpoint, bundle, checkpoint, note, proof_file, tile_path, trust_policy, vkey, witness_key,
+};
 pub use packets::{bag, metadata};
 pub use rules::{constitution, table};
 
@@ -23,6 +25,7 @@ pub type Target = fn(&[u8]);
 /// All targets by name; the name is also that of the folder with its corpus.
 pub const TARGETS: &[(&str, Target)] = &[
     ("access_token", access_token),
+    ("add_checkpoint", add_checkpoint),
     ("bag", bag),
     ("bundle", bundle),
     ("canonical", canonical),
@@ -38,5 +41,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("proof_file", proof_file),
     ("table", table),
     ("tile_path", tile_path),
+    ("trust_policy", trust_policy),
     ("vkey", vkey),
+    ("witness_key", witness_key),
 ];

@@ -4,9 +4,12 @@ use std::sync::LazyLock;
 
 use daybook_core::Hash;
 use daybook_core::checkpoint::Checkpoint;
+use daybook_core::cosignature::{WitnessKey, cosigned};
 use daybook_core::note::{Note, NoteSigner, VerifierKey};
 use daybook_core::proof_file::ProofFile;
 use daybook_core::tree::{TilePath, bundle_prefix, decode_bundle, encode_bundle, width_at};
+use daybook_core::trust::TrustPolicy;
+use daybook_core::witness::AddCheckpoint;
 
 /// The log whose signatures some seeds carry; its key is 32 bytes of 1.
 const ORIGIN: &str = "log.example/daybook";
@@ -123,5 +126,66 @@ pub fn bundle(data: &[u8]) {
             Ok(&entries[..end]),
             "a part is the first entries"
         );
+    }
+}
+
+/// Reads a witness's key, and what it says of a note: the first line is the key, the rest the note.
+///
+/// # Panics
+/// When an accepted key is not written as it was read, or a witness that has not signed is said to have.
+pub fn witness_key(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let (key, note) = text.split_once('\n').unwrap_or((text, ""));
+    let Ok(witness) = key.parse::<WitnessKey>() else {
+        return;
+    };
+    assert_eq!(witness.to_string(), key, "a witness's key has one spelling");
+    let Ok(note) = Note::parse(note.as_bytes()) else {
+        return;
+    };
+    for one in cosigned(&note, std::slice::from_ref(&witness)).iter().flatten() {
+        assert!(one.time > 0, "a witness states a time");
+        let claims = note.signatures().iter().any(|line| witness.is_claimed_by(line));
+        assert!(claims, "who has cosigned has a line");
+    }
+}
+
+/// Reads a trust policy.
+///
+/// # Panics
+/// When an accepted policy is another one after it was written, or is met by nobody though all its witnesses sign.
+pub fn trust_policy(data: &[u8]) {
+    let Ok(policy) = TrustPolicy::parse(data) else {
+        return;
+    };
+    assert_eq!(
+        TrustPolicy::parse(&policy.to_bytes()),
+        Ok(policy.clone()),
+        "what is written is read as the same policy"
+    );
+    assert!(policy.is_quorum(|_| true), "all witnesses are a quorum");
+    assert_eq!(
+        policy.is_quorum(|_| false),
+        !policy.asks_for_witnesses(),
+        "nobody is a quorum only where none is asked for"
+    );
+    assert!(
+        policy.split_needs() <= policy.witnesses().len(),
+        "no more can lie than there are"
+    );
+}
+
+/// Reads a request for a cosignature and decides it.
+///
+/// # Panics
+/// When an accepted request is not written as it was read, or a decision lets a tree shrink.
+pub fn add_checkpoint(data: &[u8]) {
+    let Ok(request) = AddCheckpoint::parse(data) else {
+        return;
+    };
+    assert_eq!(request.to_string().as_bytes(), data, "a request has one spelling");
+    if let Ok(checkpoint) = request.decide(&KEYS, None) {
+        assert_eq!(request.old, 0, "the first one continues nothing");
+        assert_eq!(checkpoint.origin(), ORIGIN, "only of a log that is trusted");
     }
 }

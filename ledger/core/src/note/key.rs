@@ -35,9 +35,14 @@ pub enum KeyError {
     /// Not three parts, or a part in another encoding.
     #[error("a verifier key is <name>+<8 lower-case hex digits>+<padded base64 of type and public key>")]
     Shape,
-    /// Only plain Ed25519 can be verified here.
-    #[error("keys of signature type 0x{0:02x} are not supported, only 0x01, Ed25519")]
-    Type(u8),
+    /// A key of another signature type; logs sign with 0x01, Ed25519, witnesses with 0x04, Ed25519 with a time.
+    #[error("keys of signature type 0x{found:02x} are not supported here, only 0x{wanted:02x}")]
+    Type {
+        /// The type in the text.
+        found: u8,
+        /// The type that is supported.
+        wanted: u8,
+    },
     /// Not a public key that every implementation reads alike.
     #[error("the public key is not 32 bytes of a canonical Ed25519 key in the prime-order group")]
     PublicKey,
@@ -79,11 +84,7 @@ impl fmt::Display for KeyName {
 impl VerifierKey {
     /// Makes a verifier key from a name and the 32 bytes of a public key (RFC 8032 §5.1.5).
     pub fn new(name: KeyName, public_key: &[u8; 32]) -> Result<Self, KeyError> {
-        let key = VerifyingKey::from_bytes(public_key).map_err(|_| KeyError::PublicKey)?;
-        // Every encoding that is not canonical is of a point of small or mixed order, so that this refuses it too.
-        if key.is_weak() || !key.to_edwards().is_torsion_free() {
-            return Err(KeyError::PublicKey);
-        }
+        let key = strict_key(public_key)?;
         let id = key_id(&name, ED25519, public_key);
         Ok(Self { name, id, key })
     }
@@ -114,28 +115,49 @@ impl FromStr for VerifierKey {
     type Err = KeyError;
 
     fn from_str(vkey: &str) -> Result<Self, KeyError> {
-        let (name, rest) = vkey.split_once('+').ok_or(KeyError::Shape)?;
-        let (id, encoded) = rest.split_once('+').ok_or(KeyError::Shape)?;
-        let name: KeyName = name.parse()?;
-        let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if id.len() != 8 || !id.bytes().all(lower_hex) {
-            return Err(KeyError::Shape);
-        }
-        let found = u32::from_str_radix(id, 16).map_err(|_| KeyError::Shape)?;
-        let bytes = STANDARD.decode(encoded).map_err(|_| KeyError::Shape)?;
-        let (kind, public_key) = bytes.split_first().ok_or(KeyError::Shape)?;
-        if *kind != ED25519 {
-            return Err(KeyError::Type(*kind));
-        }
-        let key = Self::new(name, public_key.try_into().map_err(|_| KeyError::PublicKey)?)?;
-        if key.id != found {
-            return Err(KeyError::Id {
-                expected: key.id,
-                found,
-            });
-        }
+        let (name, found, public_key) = parse_vkey(vkey, ED25519)?;
+        let key = Self::new(name, &public_key)?;
+        check_id(key.id, found)?;
         Ok(key)
     }
+}
+
+/// The parts of a vkey of one signature type: name, key id as it is said, the 32 bytes of the public key.
+pub(crate) fn parse_vkey(vkey: &str, wanted: u8) -> Result<(KeyName, u32, [u8; 32]), KeyError> {
+    let (name, rest) = vkey.split_once('+').ok_or(KeyError::Shape)?;
+    let (id, encoded) = rest.split_once('+').ok_or(KeyError::Shape)?;
+    let name: KeyName = name.parse()?;
+    let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if id.len() != 8 || !id.bytes().all(lower_hex) {
+        return Err(KeyError::Shape);
+    }
+    let found = u32::from_str_radix(id, 16).map_err(|_| KeyError::Shape)?;
+    let bytes = STANDARD.decode(encoded).map_err(|_| KeyError::Shape)?;
+    let (kind, public_key) = bytes.split_first().ok_or(KeyError::Shape)?;
+    if *kind != wanted {
+        return Err(KeyError::Type { found: *kind, wanted });
+    }
+    let public_key = public_key.try_into().map_err(|_| KeyError::PublicKey)?;
+    Ok((name, found, public_key))
+}
+
+/// The id in a vkey must be the one that name and key give.
+pub(crate) fn check_id(expected: u32, found: u32) -> Result<(), KeyError> {
+    if expected == found {
+        Ok(())
+    } else {
+        Err(KeyError::Id { expected, found })
+    }
+}
+
+/// A public key that every implementation reads alike: canonical, of the prime-order group.
+pub(crate) fn strict_key(public_key: &[u8; 32]) -> Result<VerifyingKey, KeyError> {
+    let key = VerifyingKey::from_bytes(public_key).map_err(|_| KeyError::PublicKey)?;
+    // Every encoding that is not canonical is of a point of small or mixed order, so that this refuses it too.
+    if key.is_weak() || !key.to_edwards().is_torsion_free() {
+        return Err(KeyError::PublicKey);
+    }
+    Ok(key)
 }
 
 impl fmt::Display for VerifierKey {
@@ -145,7 +167,8 @@ impl fmt::Display for VerifierKey {
     }
 }
 
-fn key_id(name: &KeyName, kind: u8, public_key: &[u8; 32]) -> u32 {
+/// The first four bytes of `SHA-256(name || 0x0A || type || public key)`.
+pub(crate) fn key_id(name: &KeyName, kind: u8, public_key: &[u8; 32]) -> u32 {
     let digest = Hash::of(&[name.as_str().as_bytes(), &[b'\n', kind], public_key].concat());
     let [a, b, c, d, ..] = digest.0;
     u32::from_be_bytes([a, b, c, d])
@@ -212,7 +235,7 @@ mod tests {
     #[case("example.com/foo+530d903a+AQ==", KeyError::PublicKey)]
     #[case(
         "example.com/foo+530d903a+BOkyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
-        KeyError::Type(4)
+        KeyError::Type { found: 4, wanted: 1 }
     )]
     #[case(
         "example.com/foo+530d903b+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",

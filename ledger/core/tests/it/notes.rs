@@ -2,7 +2,9 @@
 
 use daybook_core::Hash;
 use daybook_core::checkpoint::Checkpoint;
+use daybook_core::cosignature::Cosigner;
 use daybook_core::note::{Note, NoteSigner, VerifierKey};
+use daybook_core::trust::TrustPolicy;
 use proptest::prelude::*;
 use signed_note::{StandardSigner, StandardVerifier, VerifierList};
 
@@ -80,5 +82,30 @@ proptest! {
         bytes[at] = byte;
         prop_assert_eq!(we_accept(&bytes, log.verifier()), same);
         prop_assert_eq!(other_accepts(&bytes, log.verifier()), same);
+    }
+}
+
+/// `tests/vectors/cosignatures.json` was made by a program in Python that shares no code with this crate.
+#[test]
+fn cosignatures_made_elsewhere_verify_and_are_made_alike_here() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/cosignatures.json");
+    let vector: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let note = Note::parse(text(&vector["note"]).as_bytes()).unwrap();
+    let policy = TrustPolicy::parse(text(&vector["policy"]).as_bytes()).unwrap();
+    let believed = policy.open(&note).unwrap();
+    assert_eq!(believed.log.to_string(), text(&vector["log"]));
+    let witnesses = vector["witnesses"].as_array().unwrap();
+    assert_eq!(believed.witnesses.len(), witnesses.len());
+    for (at, witness) in witnesses.iter().enumerate() {
+        let (found, time) = believed.witnesses[at];
+        assert_eq!(
+            (found.key.to_string(), time),
+            (text(&witness["vkey"]), witness["time"].as_u64().unwrap())
+        );
+        let seed = [u8::try_from(witness["seed"].as_u64().unwrap()).unwrap(); 32];
+        let cosigner = Cosigner::from_seed(found.key.name().clone(), &seed).unwrap();
+        let line = cosigner.cosign(&believed.checkpoint, time).unwrap();
+        assert_eq!(note.signatures()[at + 1], line);
     }
 }
