@@ -171,11 +171,12 @@ impl Client {
         self.text(&format!("/v1/events/{index}/proof")).await
     }
 
-    /// The newest checkpoint, with the log's signature verified.
-    pub async fn checkpoint(&self, key: &VerifierKey, origin: &str) -> Result<Checkpoint> {
+    /// The newest checkpoint as a note and read, with the log's signature verified.
+    pub async fn checkpoint(&self, key: &VerifierKey, origin: &str) -> Result<(Note, Checkpoint)> {
         let text = self.text("/log/checkpoint").await?;
         let note = Note::parse(text.as_bytes()).context("the checkpoint is not a signed note")?;
-        Checkpoint::open(&note, key, origin).context("the checkpoint does not hold")
+        let checkpoint = Checkpoint::open(&note, key, origin).context("the checkpoint does not hold")?;
+        Ok((note, checkpoint))
     }
 
     /// Anything that is JSON.

@@ -1,9 +1,10 @@
 //! Following a log: each checkpoint is verified against the one before, from the log's own tiles.
 
 use anyhow::{Context as _, Result, ensure};
+use daybook_core::Hash;
 use daybook_core::checkpoint::Checkpoint;
 use daybook_core::event::Seen;
-use daybook_core::note::VerifierKey;
+use daybook_core::note::{Note, VerifierKey};
 use daybook_core::tree::{
     Resource, TilePath, Tiles, consistency_proof, decode_tile, tiles_for_consistency, verify_consistency,
 };
@@ -17,6 +18,7 @@ pub struct Follower {
     origin: String,
     key: VerifierKey,
     seen: Option<Checkpoint>,
+    note: Option<Note>,
 }
 
 impl Follower {
@@ -27,7 +29,34 @@ impl Follower {
             origin: origin.to_owned(),
             key,
             seen: None,
+            note: None,
         }
+    }
+
+    /// Goes on from a checkpoint that was verified before and kept.
+    pub fn resume(&mut self, note: &[u8]) -> Result<()> {
+        let note = Note::parse(note).context("what was kept is not a signed note")?;
+        self.seen = Some(Checkpoint::open(&note, &self.key, &self.origin)?);
+        self.note = Some(note);
+        Ok(())
+    }
+
+    /// The newest checkpoint that was verified.
+    pub fn seen(&self) -> Option<Seen> {
+        self.seen.as_ref().map(|seen| Seen {
+            root: *seen.root(),
+            size: seen.size(),
+        })
+    }
+
+    /// The same as the signed note that said so.
+    pub fn note(&self) -> Option<&Note> {
+        self.note.as_ref()
+    }
+
+    /// The key that signs the log's checkpoints.
+    pub fn key(&self) -> &VerifierKey {
+        &self.key
     }
 
     /// The log's name.
@@ -37,7 +66,7 @@ impl Follower {
 
     /// Fetches the newest checkpoint, verifies that it continues the last one, and answers with it.
     pub async fn advance(&mut self) -> Result<Seen> {
-        let new = self.client.checkpoint(&self.key, &self.origin).await?;
+        let (note, new) = self.client.checkpoint(&self.key, &self.origin).await?;
         if let Some(old) = &self.seen {
             ensure!(
                 new.size() >= old.size(),
@@ -58,12 +87,20 @@ impl Follower {
             size: new.size(),
         };
         self.seen = Some(new);
+        self.note = Some(note);
         Ok(seen)
     }
 
     async fn verify(&self, old: &Checkpoint, new: &Checkpoint) -> Result<()> {
+        let proof = self.consistency(old.size(), new.size()).await?;
+        verify_consistency(old.size(), old.root(), new.size(), new.root(), &proof)?;
+        Ok(())
+    }
+
+    /// The proof that a larger tree continues a smaller one, from the log's own tiles. Nobody has verified it yet.
+    pub async fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>> {
         let mut tiles = Tiles::new();
-        for (id, width) in tiles_for_consistency(old.size(), new.size())? {
+        for (id, width) in tiles_for_consistency(old, new)? {
             let path = TilePath::new(Resource::Hashes(id), width)?;
             let bytes = self.client.bytes(&format!("/log/{path}")).await?;
             tiles.insert(
@@ -71,8 +108,6 @@ impl Follower {
                 decode_tile(&bytes).with_context(|| format!("{path} is not a tile"))?,
             );
         }
-        let proof = consistency_proof(old.size(), new.size(), &tiles)?;
-        verify_consistency(old.size(), old.root(), new.size(), new.root(), &proof)?;
-        Ok(())
+        Ok(consistency_proof(old, new, &tiles)?)
     }
 }

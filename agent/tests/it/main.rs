@@ -3,5 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
 mod cwltool;
+mod link;
 mod packet;
 mod support;
+mod zone;
