@@ -125,7 +125,7 @@ mod tests {
         ];
         Bag {
             folder: "study".to_owned(),
-            external_identifier: Uuid::from_u128(1),
+            external_identifier: Uuid::from_u128(0x4000_8000_0000_0000_0001),
             payload: payload
                 .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
                 .into(),

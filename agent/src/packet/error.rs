@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::rules::{self, Finding, shown};
+
 /// A rule about the names inside a packet that one name breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameRule {
@@ -40,14 +42,11 @@ impl fmt::Display for NameRule {
 
 /// Why bytes are no acceptable packet, or why a bag cannot be written.
 ///
-/// Names come from the packet and are shown escaped, so that they cannot steer a terminal.
+/// Each is a breach of one rule of the table, [`BagError::finding`], which also gives the words.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BagError {
     /// The zip file itself is too large.
-    #[error(
-        "the packet has {size} bytes and the limit is {limit}; leave large files out and name their datasets instead"
-    )]
     PacketSize {
         /// Bytes of the zip file.
         size: u64,
@@ -55,34 +54,23 @@ pub enum BagError {
         limit: u64,
     },
     /// No zip archive, a damaged one, or one with a kind of compression other than stored and deflate.
-    #[error("the packet cannot be read as a zip archive; pack the folder again as a plain zip")]
     NotZip(#[source] zip::result::ZipError),
     /// Bytes before the first or after the last record, or an archive comment.
-    #[error(
-        "the packet has bytes outside its zip records; pack the folder again as a plain zip without a comment"
-    )]
     Surplus,
     /// The local headers and the central directory disagree, overlap, or hide entries.
-    #[error(
-        "the zip's two lists of its entries disagree; pack the folder again with an ordinary zip program"
-    )]
     Inconsistent(#[source] zip::result::ZipError),
     /// Too many entries.
-    #[error("the packet has more than {limit} entries; put many small files into one")]
     TooManyEntries {
         /// The limit.
         limit: usize,
     },
     /// The same name twice.
-    #[error("{name:?} is in the packet twice; keep one")]
     Duplicate {
         /// The name.
         name: String,
     },
-    /// Two names that one file system in two would take for the same.
-    #[error(
-        "{name:?} and {other:?} differ only in capitals, or one is a file and a folder at once; rename one"
-    )]
+    /// Two names that one file system in two would take for the same: they differ only in capitals, or one is a file and
+    /// a folder at once.
     Collision {
         /// The later of the two.
         name: String,
@@ -90,7 +78,6 @@ pub enum BagError {
         other: String,
     },
     /// A name that breaks a rule.
-    #[error("{name:?} is not an allowed name: {rule}; rename it and pack again")]
     Name {
         /// The name, with what is not UTF-8 replaced.
         name: String,
@@ -98,19 +85,16 @@ pub enum BagError {
         rule: NameRule,
     },
     /// A password-protected entry.
-    #[error("{name:?} is encrypted; pack the folder again without a password")]
     Encrypted {
         /// The entry.
         name: String,
     },
     /// A symbolic link, device or other thing that is neither file nor folder.
-    #[error("{name:?} is a link or a special file; replace it by the file it stands for")]
     NotAFile {
         /// The entry.
         name: String,
     },
     /// One file is too large.
-    #[error("{name:?} has more than {limit} bytes; leave it out and name its dataset instead")]
     FileSize {
         /// The entry.
         name: String,
@@ -118,17 +102,11 @@ pub enum BagError {
         limit: u64,
     },
     /// All files together are too large.
-    #[error(
-        "the packet unpacks to more than {limit} bytes; leave large files out and name their datasets instead"
-    )]
     TotalSize {
         /// The limit for all files.
         limit: u64,
     },
     /// The entry unpacks to suspiciously much.
-    #[error(
-        "{name:?} unpacks to more than {limit} times its packed size; store it uncompressed if it is genuine"
-    )]
     Ratio {
         /// The entry.
         name: String,
@@ -136,7 +114,6 @@ pub enum BagError {
         limit: u64,
     },
     /// The entry's real size is not the declared one.
-    #[error("{name:?} has {real} bytes but declares {declared}; pack the folder again")]
     DeclaredSize {
         /// The entry.
         name: String,
@@ -146,7 +123,6 @@ pub enum BagError {
         real: u64,
     },
     /// The entry's compressed bytes are damaged.
-    #[error("{name:?} cannot be unpacked; pack the folder again")]
     Unpack {
         /// The entry.
         name: String,
@@ -155,57 +131,107 @@ pub enum BagError {
         source: std::io::Error,
     },
     /// Not exactly one folder at the top.
-    #[error(
-        "{name:?} is not inside the packet's one top folder; pack the bag's folder itself, and nothing beside it"
-    )]
     TopFolder {
         /// The first entry that is outside.
         name: String,
     },
     /// A file every bag must have is not there.
-    #[error("{name:?} is missing; make the folder a BagIt 1.0 bag with SHA-512 manifests")]
     Missing {
         /// The file, relative to the bag's folder.
         name: String,
     },
     /// `fetch.txt`: the bag wants files to be fetched from elsewhere.
-    #[error("the bag has a fetch.txt; put the files into the bag, nothing is fetched")]
     Fetch,
     /// A tag file is not in the form that `BagIt` prescribes.
-    #[error("{name:?}, line {line}: {rule}")]
     Form {
         /// The tag file.
-        name: &'static str,
+        name: String,
         /// Line, from 1; 0 for the file as a whole.
         line: usize,
         /// What should be there.
         rule: &'static str,
     },
+    /// `External-Identifier` is no random UUID.
+    Identifier(&'static str),
     /// A file that the manifest does not list.
-    #[error("{name:?} is not listed in {manifest}; run the bagging program again after the last change")]
     Unlisted {
         /// The file.
         name: String,
         /// The manifest.
-        manifest: &'static str,
+        manifest: String,
     },
     /// A listed file that is not there.
-    #[error("{manifest} lists {name:?}, which is not in the packet; put it back or bag again")]
     Absent {
         /// The file.
         name: String,
         /// The manifest.
-        manifest: &'static str,
+        manifest: String,
     },
     /// A file that is not the one that was bagged.
-    #[error("{name:?} does not have the digest that {manifest} gives; bag again after the last change")]
     Digest {
         /// The file.
         name: String,
         /// The manifest.
-        manifest: &'static str,
+        manifest: String,
     },
     /// Writing the zip failed.
-    #[error("the packet could not be written")]
     Write(#[source] zip::result::ZipError),
+}
+
+impl fmt::Display for BagError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.finding() {
+            Some(finding) => finding.fmt(f),
+            None => f.write_str("the packet could not be written"),
+        }
+    }
+}
+
+impl BagError {
+    /// The rule that is broken and what breaks it; nothing where a packet could not be written.
+    pub fn finding(&self) -> Option<Finding> {
+        const PACKET: &str = "packet";
+        let over = |what: &str, limit: u64| format!("{what}; the limit is {limit} bytes");
+        let bare = String::new;
+        let (rule, entity, detail) = match self {
+            Self::PacketSize { size, limit } => {
+                (&rules::ZIP_SIZE, PACKET, over(&format!("{size} bytes"), *limit))
+            }
+            Self::NotZip(_) => (&rules::ZIP_FORM, PACKET, bare()),
+            Self::Surplus => (&rules::ZIP_SURPLUS, PACKET, bare()),
+            Self::Inconsistent(_) => (&rules::ZIP_INCONSISTENT, PACKET, bare()),
+            Self::TooManyEntries { limit } => (&rules::ZIP_ENTRIES, PACKET, format!("the limit is {limit}")),
+            Self::Duplicate { name } => (&rules::ZIP_DUPLICATE, name.as_str(), bare()),
+            Self::Collision { name, other } => (&rules::ZIP_COLLISION, name.as_str(), shown(other)),
+            Self::Name { name, rule } => (&rules::ZIP_NAME, name.as_str(), rule.to_string()),
+            Self::Encrypted { name } => (&rules::ZIP_ENCRYPTED, name.as_str(), bare()),
+            Self::NotAFile { name } => (&rules::ZIP_SPECIAL, name.as_str(), bare()),
+            Self::FileSize { name, limit } => {
+                (&rules::ZIP_FILE_SIZE, name.as_str(), over("too large", *limit))
+            }
+            Self::TotalSize { limit } => (&rules::ZIP_TOTAL_SIZE, PACKET, over("too large", *limit)),
+            Self::Ratio { name, limit } => (&rules::ZIP_RATIO, name.as_str(), format!("more than {limit}")),
+            Self::DeclaredSize { name, declared, real } => (
+                &rules::ZIP_DECLARED_SIZE,
+                name.as_str(),
+                format!("{real} bytes, declared {declared}"),
+            ),
+            Self::Unpack { name, .. } => (&rules::ZIP_DAMAGED, name.as_str(), bare()),
+            Self::TopFolder { name } => (&rules::ZIP_TOP_FOLDER, name.as_str(), bare()),
+            Self::Missing { name } => (&rules::BAG_MISSING, name.as_str(), bare()),
+            Self::Fetch => (&rules::BAG_FETCH, "fetch.txt", bare()),
+            Self::Form { name, line: 0, rule } => (&rules::BAG_TAG_FILE, name.as_str(), (*rule).to_owned()),
+            Self::Form { name, line, rule } => (
+                &rules::BAG_TAG_FILE,
+                name.as_str(),
+                format!("line {line}: {rule}"),
+            ),
+            Self::Identifier(rule) => (&rules::BAG_IDENTIFIER, "bag-info.txt", (*rule).to_owned()),
+            Self::Unlisted { name, manifest } => (&rules::BAG_UNLISTED, name.as_str(), manifest.clone()),
+            Self::Absent { name, manifest } => (&rules::BAG_ABSENT, name.as_str(), manifest.clone()),
+            Self::Digest { name, manifest } => (&rules::BAG_DIGEST, name.as_str(), manifest.clone()),
+            Self::Write(_) => return None,
+        };
+        Some(Finding::new(rule, entity, detail))
+    }
 }

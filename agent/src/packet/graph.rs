@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::names;
+use super::rules::{self, Finding};
 
 /// Bytes of a metadata file.
 const SIZE_LIMIT: usize = 4 << 20;
@@ -16,49 +17,49 @@ const ENTITY_LIMIT: usize = 10_000;
 #[non_exhaustive]
 pub enum CrateError {
     /// No metadata file in the bag.
-    #[error(
-        "data/ro-crate-metadata.json is missing; put the crate's metadata file at the root of the payload"
-    )]
+    #[error("{}", self.first())]
     NoMetadata,
     /// Too large.
-    #[error(
-        "ro-crate-metadata.json has more than {} bytes or {} entities; describe large folders as one Dataset",
-        SIZE_LIMIT,
-        ENTITY_LIMIT
-    )]
+    #[error("{}", self.first())]
     Size,
     /// No JSON.
-    #[error("ro-crate-metadata.json is not JSON")]
+    #[error("{}", self.first())]
     NotJson(#[source] serde_json::Error),
     /// JSON, but not a flattened JSON-LD document.
-    #[error("ro-crate-metadata.json is no flattened JSON-LD: {0}")]
+    #[error("{}", self.first())]
     Shape(&'static str),
-    /// Rules of the profile that the crate breaks.
+    /// Rules that the crate breaks.
     #[error("the crate breaks rules of Five Safes RO-Crate 0.4: {}", list(.0))]
     Breaches(Vec<Finding>),
 }
 
-fn list(findings: &[Finding]) -> String {
-    findings
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("; ")
-}
-
-/// A rule and the entity that does not keep it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// The entity's id, as the crate writes it.
-    pub entity: String,
-    /// The rule, as a sentence that says what should be.
-    pub rule: &'static str,
-}
-
-impl std::fmt::Display for Finding {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?} {}", self.entity, self.rule)
+impl CrateError {
+    /// Every rule that is broken.
+    pub fn findings(&self) -> Vec<Finding> {
+        let (rule, detail) = match self {
+            Self::NoMetadata => (&rules::CRATE_MISSING, String::new()),
+            Self::Size => {
+                let limits = format!("at most {SIZE_LIMIT} bytes and {ENTITY_LIMIT} entities");
+                (&rules::CRATE_SIZE, limits)
+            }
+            Self::NotJson(error) => {
+                let place = format!("line {}, column {}", error.line(), error.column());
+                (&rules::CRATE_JSON, place)
+            }
+            Self::Shape(what) => (&rules::CRATE_SHAPE, (*what).to_owned()),
+            Self::Breaches(findings) => return findings.clone(),
+        };
+        vec![Finding::new(rule, "ro-crate-metadata.json", detail)]
     }
+
+    fn first(&self) -> String {
+        list(&self.findings())
+    }
+}
+
+fn list(findings: &[Finding]) -> String {
+    let texts: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    texts.join("; ")
 }
 
 pub(super) type Entity = Map<String, Value>;
@@ -182,6 +183,8 @@ pub(super) enum Target {
     Uri,
     /// A fragment or blank node of this crate.
     Local,
+    /// The crate itself.
+    Root,
     /// A file of the crate's root folder, by its path.
     File(String),
     /// A folder of it, by its path with the closing `/`.
@@ -208,6 +211,9 @@ pub(super) fn target(id: &str) -> Target {
         } else {
             Target::Uri
         };
+    }
+    if id == "./" {
+        return Target::Root;
     }
     let Some(path) = percent_decode(id.strip_prefix("./").unwrap_or(id)) else {
         return Target::Forbidden;
@@ -247,6 +253,8 @@ mod tests {
     #[case("https://orcid.org/x", Target::Uri)]
     #[case("urn:uuid:7", Target::Uri)]
     #[case("#a", Target::Local)]
+    #[case("./", Target::Root)]
+    #[case("", Target::Forbidden)]
     #[case("_:localid:tre72:project81", Target::Local)]
     #[case("a%20b.csv", Target::File("a b.csv".to_owned()))]
     #[case("./workflow/289/", Target::Folder("workflow/289/".to_owned()))]

@@ -20,11 +20,51 @@ pub(super) const INFO: &str = "bag-info.txt";
 /// The declaration's only form that is ever written.
 pub(super) const DECLARATION_TEXT: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
 
+/// The algorithm of a manifest, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Algorithm {
+    Sha256,
+    Sha512,
+    /// One that is not checked.
+    Other,
+}
+
+impl Algorithm {
+    /// Whether a manifest of that name is for tag files, and its algorithm; nothing where the name is no manifest's.
+    pub(super) fn of_manifest(name: &str) -> Option<(bool, Self)> {
+        let stem = name.strip_suffix(".txt")?;
+        let is_for_tags = stem.starts_with("tagmanifest-");
+        let algorithm = stem
+            .strip_prefix("tag")
+            .unwrap_or(stem)
+            .strip_prefix("manifest-")?;
+        let is_plain = !algorithm.is_empty() && algorithm.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let algorithm = match algorithm {
+            "sha256" => Self::Sha256,
+            "sha512" => Self::Sha512,
+            _ => Self::Other,
+        };
+        is_plain.then_some((is_for_tags, algorithm))
+    }
+
+    fn digits(self) -> usize {
+        match self {
+            Self::Sha256 => 64,
+            Self::Sha512 | Self::Other => 128,
+        }
+    }
+}
+
 /// SHA-512 as 128 lower-case hexadecimal digits.
 pub fn sha512_hex(bytes: &[u8]) -> String {
-    Sha512::digest(bytes)
+    hex(&Sha512::digest(bytes))
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes
         .iter()
-        .fold(String::with_capacity(128), |mut hex, byte| {
+        .fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
             // Writing to a String cannot fail.
             let _ = write!(hex, "{byte:02x}");
             hex
@@ -38,24 +78,34 @@ pub fn manifest_line(sha512_hex: &str, path: &str) -> String {
     format!("{sha512_hex}  {}\n", path.replace('%', "%25"))
 }
 
-/// Parses a SHA-512 manifest into paths and lower-case digests.
-pub(super) fn parse(name: &'static str, bytes: &[u8]) -> Result<BTreeMap<String, String>, BagError> {
+/// Parses a manifest into paths and lower-case digests.
+pub(super) fn parse(
+    name: &str,
+    algorithm: Algorithm,
+    bytes: &[u8],
+) -> Result<BTreeMap<String, String>, BagError> {
     let mut listed = BTreeMap::new();
     for (line, text) in lines(name, bytes)? {
-        let form = |rule| BagError::Form { name, line, rule };
+        let form = |rule| BagError::Form {
+            name: name.to_owned(),
+            line,
+            rule,
+        };
         let (digest, path) = text
             .split_once([' ', '\t'])
-            .ok_or_else(|| form("a digest, two spaces and a path belong here; bag again"))?;
-        if digest.len() != 128 || !digest.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(form("a SHA-512 digest has 128 hexadecimal digits; bag again"));
+            .ok_or_else(|| form("a digest, two spaces and a path belong here"))?;
+        if digest.len() != algorithm.digits() || !digest.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(form(
+                "the digest does not have the hexadecimal digits of its algorithm",
+            ));
         }
         let path = unescape(path.trim_start_matches([' ', '\t']));
         let path = path.strip_prefix("./").unwrap_or(&path).to_owned();
         if path.is_empty() {
-            return Err(form("the path is empty; bag again"));
+            return Err(form("the path is empty"));
         }
         if listed.insert(path, digest.to_ascii_lowercase()).is_some() {
-            return Err(form("a path is listed twice; bag again"));
+            return Err(form("a path is listed twice"));
         }
     }
     Ok(listed)
@@ -73,7 +123,7 @@ fn unescape(path: &str) -> String {
 pub(super) fn check_declaration(bytes: &[u8]) -> Result<(), BagError> {
     let fields = fields(DECLARATION, bytes)?;
     let whole = |rule| BagError::Form {
-        name: DECLARATION,
+        name: DECLARATION.to_owned(),
         line: 0,
         rule,
     };
@@ -86,9 +136,7 @@ pub(super) fn check_declaration(bytes: &[u8]) -> Result<(), BagError> {
     // Published crates spell the key `BagIt-version`; keys are compared without regard to capitals.
     let version = value("bagit-version").unwrap_or_default();
     if version != "1" && !version.starts_with("1.") {
-        return Err(whole(
-            "`BagIt-Version: 1.0` is missing; make the bag with a program for BagIt 1.0",
-        ));
+        return Err(whole("`BagIt-Version: 1.0` is missing"));
     }
     if !value("tag-file-character-encoding")
         .unwrap_or_default()
@@ -102,36 +150,32 @@ pub(super) fn check_declaration(bytes: &[u8]) -> Result<(), BagError> {
 /// Reads the one `External-Identifier` of `bag-info.txt`, and checks `Payload-Oxum` where it stands.
 pub(super) fn read_info(bytes: &[u8], payload_bytes: u64, payload_files: usize) -> Result<Uuid, BagError> {
     let fields = fields(INFO, bytes)?;
-    let whole = |rule| BagError::Form {
-        name: INFO,
-        line: 0,
-        rule,
-    };
-    let mut ids = fields
-        .iter()
-        .filter(|(key, _)| key == "external-identifier")
-        .map(|(_, value)| value);
-    let id = ids.next().ok_or_else(|| {
-        whole("`External-Identifier: urn:uuid:…` is missing; give each request a fresh random UUID")
-    })?;
-    if ids.next().is_some() {
-        return Err(whole("`External-Identifier` stands twice; keep one"));
-    }
     let oxum = format!("{payload_bytes}.{payload_files}");
     if fields
         .iter()
         .any(|(key, value)| key == "payload-oxum" && *value != oxum)
     {
-        return Err(whole(
-            "`Payload-Oxum` does not fit the payload's bytes and files; bag again",
-        ));
+        return Err(BagError::Form {
+            name: INFO.to_owned(),
+            line: 0,
+            rule: "`Payload-Oxum` does not fit the payload's bytes and files",
+        });
+    }
+    let mut ids = fields
+        .iter()
+        .filter(|(key, _)| key == "external-identifier")
+        .map(|(_, value)| value);
+    let id = ids.next().ok_or(BagError::Identifier("there is none"))?;
+    if ids.next().is_some() {
+        return Err(BagError::Identifier("it stands twice"));
     }
     let text = id
         .strip_prefix("urn:uuid:")
-        .ok_or_else(|| whole("`External-Identifier` must start with `urn:uuid:`"))?;
+        .ok_or(BagError::Identifier("it does not start with `urn:uuid:`"))?;
     match Uuid::try_parse(text) {
-        Ok(uuid) if text.len() == 36 => Ok(uuid),
-        _ => Err(whole("`External-Identifier` must hold a UUID after `urn:uuid:`")),
+        Ok(uuid) if text.len() == 36 && uuid.get_version_num() == 4 => Ok(uuid),
+        Ok(_) if text.len() == 36 => Err(BagError::Identifier("its UUID is not of version 4")),
+        _ => Err(BagError::Identifier("it is no UUID")),
     }
 }
 
@@ -143,7 +187,7 @@ pub(super) fn write_info(external_identifier: Uuid, payload_bytes: u64, payload_
 }
 
 /// `Key: value` lines with lower-case keys; indented lines continue the value before them.
-fn fields(name: &'static str, bytes: &[u8]) -> Result<Vec<(String, String)>, BagError> {
+fn fields(name: &str, bytes: &[u8]) -> Result<Vec<(String, String)>, BagError> {
     let mut fields: Vec<(String, String)> = Vec::new();
     for (line, text) in lines(name, bytes)? {
         if text.starts_with([' ', '\t'])
@@ -153,8 +197,8 @@ fn fields(name: &'static str, bytes: &[u8]) -> Result<Vec<(String, String)>, Bag
             value.push_str(text.trim());
             continue;
         }
-        let (key, value) = text.split_once(':').ok_or(BagError::Form {
-            name,
+        let (key, value) = text.split_once(':').ok_or_else(|| BagError::Form {
+            name: name.to_owned(),
             line,
             rule: "`Key: value` belongs here",
         })?;
@@ -164,9 +208,9 @@ fn fields(name: &'static str, bytes: &[u8]) -> Result<Vec<(String, String)>, Bag
 }
 
 /// The lines that hold something, numbered from 1, without their ends (LF, CRLF or CR).
-fn lines<'a>(name: &'static str, bytes: &'a [u8]) -> Result<Vec<(usize, &'a str)>, BagError> {
+fn lines<'a>(name: &str, bytes: &'a [u8]) -> Result<Vec<(usize, &'a str)>, BagError> {
     let text = std::str::from_utf8(bytes).map_err(|_| BagError::Form {
-        name,
+        name: name.to_owned(),
         line: 0,
         rule: "must be UTF-8",
     })?;
@@ -191,7 +235,7 @@ mod tests {
         let line = manifest_line(&"0a".repeat(64), "data/100%.csv");
         assert!(line.ends_with("  data/100%25.csv\n"));
         assert!(
-            parse(MANIFEST, line.as_bytes())
+            parse(MANIFEST, Algorithm::Sha512, line.as_bytes())
                 .unwrap()
                 .contains_key("data/100%.csv")
         );
@@ -200,7 +244,7 @@ mod tests {
     #[test]
     fn a_path_listed_twice_is_refused_with_its_line() {
         let line = manifest_line(&"0a".repeat(64), "data/x");
-        let error = parse(MANIFEST, line.repeat(2).as_bytes()).unwrap_err();
+        let error = parse(MANIFEST, Algorithm::Sha512, line.repeat(2).as_bytes()).unwrap_err();
         assert!(matches!(error, BagError::Form { line: 2, .. }), "{error}");
     }
 
@@ -214,14 +258,15 @@ mod tests {
 
     #[test]
     fn the_identifier_must_be_one_uuid_urn() {
-        let id = Uuid::from_u128(7);
+        let id: Uuid = "00000000-0000-4000-8000-000000000007".parse().unwrap();
         assert_eq!(read_info(write_info(id, 3, 1).as_bytes(), 3, 1).unwrap(), id);
         for bad in [
             "Contact-Name: A",
             "External-Identifier: 17",
             "External-Identifier: urn:uuid:17",
-            "External-Identifier: urn:uuid:00000000000000000000000000000007",
-            "External-Identifier: urn:uuid:00000000-0000-0000-0000-000000000007\nExternal-Identifier: x",
+            "External-Identifier: urn:uuid:00000000000040008000000000000007",
+            "External-Identifier: urn:uuid:00000000-0000-1000-8000-000000000007",
+            "External-Identifier: urn:uuid:00000000-0000-4000-8000-000000000007\nExternal-Identifier: x",
         ] {
             assert!(read_info(bad.as_bytes(), 3, 1).is_err(), "{bad}");
         }

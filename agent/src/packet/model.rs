@@ -1,7 +1,11 @@
 //! What a request says, in plain types; both directions of the metadata go through these.
 
 use jiff::Timestamp;
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
+
+use super::bag::Payload;
+use super::manifest::sha512_hex;
 
 /// The metadata file, relative to the crate's root.
 pub const METADATA_PATH: &str = "ro-crate-metadata.json";
@@ -121,6 +125,36 @@ impl Request {
             .map(|input| input.input.id.as_str())
     }
 
+    /// Whether a file of the payload is an input, or part of the workflow's copy.
+    pub fn names(&self, path: &str) -> bool {
+        let folder = self.workflow.folder.as_deref();
+        folder.is_some_and(|folder| path.starts_with(folder))
+            || self
+                .inputs
+                .iter()
+                .any(|input| input.kind == InputKind::File && input.input.id == path)
+    }
+
+    /// The workflow's parameters as JSON, by their names: what an approval's schema is held against.
+    ///
+    /// A value is what an engine hands over, [`plain_value`]; a dataset is `{"dataset": id}`; a file of the packet is
+    /// `{"file": path, "bytes": n, "sha512": hexadecimal}`. Inputs that fill no parameter reach no workflow and are left out.
+    pub fn arguments(&self, payload: &Payload) -> Map<String, Value> {
+        let value = |input: &Input| match &input.kind {
+            InputKind::Value(text) => plain_value(text),
+            InputKind::Dataset => json!({ "dataset": input.input.id }),
+            InputKind::File => {
+                let bytes = payload
+                    .get(&input.input.id)
+                    .map(Vec::as_slice)
+                    .unwrap_or_default();
+                json!({ "file": input.input.id, "bytes": bytes.len(), "sha512": sha512_hex(bytes) })
+            }
+        };
+        let filled = |input: &Input| Some((input.parameter.as_ref()?.name.clone(), value(input)));
+        self.inputs.iter().filter_map(filled).collect()
+    }
+
     /// The value given to the workflow's parameter of this name.
     pub fn value(&self, parameter: &str) -> Option<&str> {
         self.inputs
@@ -129,6 +163,15 @@ impl Request {
                 (InputKind::Value(value), Some(filled)) if filled.name == parameter => Some(value.as_str()),
                 _ => None,
             })
+    }
+}
+
+/// The value that a workflow gets for a text: a boolean or whole number where it reads as one, else the text.
+pub fn plain_value(text: &str) -> Value {
+    match serde_json::from_str(text) {
+        Ok(value @ Value::Bool(_)) => value,
+        Ok(value) if value.is_i64() => value,
+        _ => Value::String(text.to_owned()),
     }
 }
 

@@ -1,54 +1,20 @@
-//! Reading a bag out of a zip that a stranger made.
+//! Opening a bag: its declaration, its manifests and every file's digest.
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read};
 
-use zip::ZipArchive;
-use zip::read::ZipFile;
+use sha2::{Digest as _, Sha256};
 
+use super::archive::{Limits, Unzipped, unzip};
 use super::bag::{Bag, check_folder};
-use super::error::{BagError, NameRule};
+use super::error::BagError;
 use super::manifest::{
-    DECLARATION, INFO, MANIFEST, TAG_MANIFEST, check_declaration, parse, read_info, sha512_hex,
+    Algorithm, DECLARATION, INFO, MANIFEST, TAG_MANIFEST, check_declaration, hex, parse, read_info,
+    sha512_hex,
 };
-use super::names::{self, Seen};
-
-const CENTRAL_HEADER: &[u8] = b"PK\x01\x02";
-const END_RECORD: &[u8] = b"PK\x05\x06";
-/// Bytes of an end record without a comment.
-const END_RECORD_LENGTH: usize = 22;
-/// Files up to this size may have any ratio: a page of zeros is no bomb.
-const RATIO_FREE_BYTES: u64 = 1 << 20;
-
-/// How much a packet may ask of the machine that opens it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of the zip file.
-    pub packet_bytes: u64,
-    /// Files and folders in it. Signatures of directory headers are counted, also those of archives stored inside.
-    pub entries: usize,
-    /// Bytes of one unpacked file.
-    pub file_bytes: u64,
-    /// Bytes of all unpacked files.
-    pub total_bytes: u64,
-    /// Unpacked over packed bytes of one file of more than a mebibyte.
-    pub ratio: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            packet_bytes: 64 << 20,
-            entries: 10_000,
-            file_bytes: 128 << 20,
-            total_bytes: 256 << 20,
-            ratio: 200,
-        }
-    }
-}
+use super::rules::{self, Finding};
 
 impl Bag {
-    /// Opens a packet and verifies it whole: zip, names, sizes, `BagIt` declaration, both manifests.
+    /// Opens a packet and verifies it whole: zip, names, sizes, `BagIt` declaration, manifests.
     ///
     /// Everything is held in memory, up to `limits`. Nothing is fetched, and nothing touches a disk. Sources: RFC 8493
     /// §2 and §5, Five Safes RO-Crate 0.4 "Packaging" and "Security considerations".
@@ -56,207 +22,57 @@ impl Bag {
     /// # Errors
     /// The first rule that is broken, with the file that breaks it.
     pub fn from_zip(bytes: &[u8], limits: &Limits) -> Result<Self, BagError> {
-        let size = bytes.len() as u64;
-        if size > limits.packet_bytes {
-            return Err(BagError::PacketSize {
-                size,
-                limit: limits.packet_bytes,
-            });
-        }
-        // Before the directory is parsed: its memory grows with its headers.
-        if bytes
-            .windows(CENTRAL_HEADER.len())
-            .filter(|window| *window == CENTRAL_HEADER)
-            .count()
-            > limits.entries
-        {
-            return Err(BagError::TooManyEntries {
-                limit: limits.entries,
-            });
-        }
-        let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(BagError::NotZip)?;
-        let ends_with_record = bytes
-            .len()
-            .checked_sub(END_RECORD_LENGTH)
-            .and_then(|at| bytes.get(at..))
-            .is_some_and(|tail| tail.starts_with(END_RECORD));
-        if archive.offset() != 0 || !archive.comment().is_empty() || !ends_with_record {
-            return Err(BagError::Surplus);
-        }
-        if archive.has_duplicate_names() {
-            return Err(BagError::Duplicate {
-                name: first_duplicate(bytes, archive.central_directory_start()),
-            });
-        }
-        let names = check_entries(&mut archive, limits)?;
-        archive
-            .validate_header_consistency()
-            .map_err(BagError::Inconsistent)?;
-        let (folder, files) = unpack(&mut archive, &names, limits)?;
+        Self::open(bytes, limits).map(|(bag, _)| bag)
+    }
+
+    /// As [`Bag::from_zip`], with what is recommended and not done.
+    pub(super) fn open(bytes: &[u8], limits: &Limits) -> Result<(Self, Vec<Finding>), BagError> {
+        let (folder, files) = below_top_folder(unzip(bytes, limits)?)?;
         verify(folder, files)
     }
 }
 
-/// The name of the first directory header that repeats an earlier one.
-fn first_duplicate(bytes: &[u8], start: u64) -> String {
-    let mut seen = std::collections::BTreeSet::new();
-    let mut at = usize::try_from(start).unwrap_or(usize::MAX);
-    while let Some(header) = bytes
-        .get(at..)
-        .filter(|rest| rest.len() >= 46 && rest.starts_with(CENTRAL_HEADER))
-    {
-        let length = |offset: usize| usize::from(u16::from_le_bytes([header[offset], header[offset + 1]]));
-        let (name, extra, comment) = (length(28), length(30), length(32));
-        let Some(raw) = header.get(46..46 + name) else {
-            break;
-        };
-        if !seen.insert(raw) {
-            return String::from_utf8_lossy(raw).into_owned();
-        }
-        at += 46 + name + extra + comment;
-    }
-    "an entry".to_owned()
-}
+type Files = BTreeMap<String, Vec<u8>>;
 
-/// Checks every entry's name, kind and declared sizes; returns the names in the archive's order.
-fn check_entries(archive: &mut ZipArchive<Cursor<&[u8]>>, limits: &Limits) -> Result<Vec<String>, BagError> {
-    let mut seen = Seen::default();
-    let mut total: u64 = 0;
-    let mut names = Vec::with_capacity(archive.len());
-    for index in 0..archive.len() {
-        let entry = archive.by_index_raw(index).map_err(BagError::NotZip)?;
-        let name = plain_name(&entry)?;
-        let path = name.strip_suffix('/').unwrap_or(&name);
-        names::check(path).map_err(|rule| BagError::Name {
-            name: name.clone(),
-            rule,
-        })?;
-        if entry.encrypted() {
-            return Err(BagError::Encrypted { name });
-        }
-        let kind = entry.unix_mode().unwrap_or(0) & 0o170_000;
-        if entry.is_symlink() || !matches!(kind, 0 | 0o040_000 | 0o100_000) {
-            return Err(BagError::NotAFile { name });
-        }
-        if entry.is_dir() {
-            seen.folder(path)?;
-        } else {
-            seen.file(path)?;
-        }
-        let size = entry.size();
-        if size > limits.file_bytes || (entry.is_dir() && size > 0) {
-            return Err(BagError::FileSize {
-                name,
-                limit: limits.file_bytes,
-            });
-        }
-        if size > RATIO_FREE_BYTES && size / limits.ratio.max(1) > entry.compressed_size() {
-            return Err(BagError::Ratio {
-                name,
-                limit: limits.ratio,
-            });
-        }
-        total = total.saturating_add(size);
-        if total > limits.total_bytes {
-            return Err(BagError::TotalSize {
-                limit: limits.total_bytes,
-            });
-        }
-        names.push(name);
-    }
-    Ok(names)
-}
-
-/// The entry's name as UTF-8, whatever code page the zip declares.
-fn plain_name<R: Read>(entry: &ZipFile<'_, R>) -> Result<String, BagError> {
-    std::str::from_utf8(entry.name_raw())
-        .map(ToOwned::to_owned)
-        .map_err(|_| BagError::Name {
-            name: String::from_utf8_lossy(entry.name_raw()).into_owned(),
-            rule: NameRule::NotUtf8,
-        })
-}
-
-/// Unpacks all files, by their names below the one top folder.
-fn unpack(
-    archive: &mut ZipArchive<Cursor<&[u8]>>,
-    names: &[String],
-    limits: &Limits,
-) -> Result<(String, BTreeMap<String, Vec<u8>>), BagError> {
-    let first = names.first().ok_or_else(|| BagError::Missing {
-        name: DECLARATION.to_owned(),
-    })?;
-    let folder = match first.split_once('/') {
-        Some((folder, _)) => folder.to_owned(),
-        None => return Err(BagError::TopFolder { name: first.clone() }),
+/// The one top folder and the files by their names below it.
+fn below_top_folder(unzipped: Unzipped) -> Result<(String, Files), BagError> {
+    let Unzipped { names, files } = unzipped;
+    let first = names.first().ok_or_else(|| missing(DECLARATION))?;
+    let Some((folder, _)) = first.split_once('/') else {
+        return Err(BagError::TopFolder { name: first.clone() });
     };
+    let folder = folder.to_owned();
     check_folder(&folder)?;
-    let mut files = BTreeMap::new();
-    let mut left = limits.total_bytes;
-    for (index, name) in names.iter().enumerate() {
-        let Some(path) = name.strip_prefix(&folder).and_then(|rest| rest.strip_prefix('/')) else {
-            return Err(BagError::TopFolder { name: name.clone() });
-        };
-        if path.is_empty() || path.ends_with('/') {
-            continue;
-        }
-        let entry = archive.by_index(index).map_err(BagError::NotZip)?;
-        let declared = entry.size();
-        // One byte more than declared shows a lie without unpacking the rest of it.
-        let mut bytes = Vec::new();
-        entry
-            .take(declared.min(left).saturating_add(1))
-            .read_to_end(&mut bytes)
-            .map_err(|source| BagError::Unpack {
-                name: name.clone(),
-                source,
-            })?;
-        let real = bytes.len() as u64;
-        if real != declared {
-            return Err(BagError::DeclaredSize {
-                name: name.clone(),
-                declared,
-                real,
-            });
-        }
-        left = left.saturating_sub(real);
-        files.insert(path.to_owned(), bytes);
+    let top = format!("{folder}/");
+    if let Some(name) = names.iter().find(|name| !name.starts_with(&top)) {
+        return Err(BagError::TopFolder { name: name.clone() });
     }
-    Ok((folder, files))
+    let below = |(name, bytes): (String, Vec<u8>)| (name[top.len()..].to_owned(), bytes);
+    Ok((folder, files.into_iter().map(below).collect()))
+}
+
+fn missing(name: &str) -> BagError {
+    BagError::Missing {
+        name: name.to_owned(),
+    }
+}
+
+fn is_payload(path: &str) -> bool {
+    path.starts_with("data/")
 }
 
 /// Checks the bag's tag files and digests, and keeps the payload.
-fn verify(folder: String, mut files: BTreeMap<String, Vec<u8>>) -> Result<Bag, BagError> {
+fn verify(folder: String, mut files: Files) -> Result<(Bag, Vec<Finding>), BagError> {
     if files.contains_key("fetch.txt") {
         return Err(BagError::Fetch);
     }
-    let tag = |name: &str| {
-        files.get(name).ok_or_else(|| BagError::Missing {
-            name: name.to_owned(),
-        })
-    };
+    let tag = |name: &str| files.get(name).ok_or_else(|| missing(name));
     check_declaration(tag(DECLARATION)?)?;
-    let listed_payload = parse(MANIFEST, tag(MANIFEST)?)?;
-    let listed_tags = parse(TAG_MANIFEST, tag(TAG_MANIFEST)?)?;
-
-    let is_payload = |path: &str| path.starts_with("data/");
-    check_listed(&files, &listed_tags, TAG_MANIFEST, |path| !is_payload(path))?;
-    check_listed(&files, &listed_payload, MANIFEST, is_payload)?;
-    for path in files.keys() {
-        // Manifests of the tag files cannot list one another (RFC 8493 §2.2.1).
-        let (listed, manifest) = if is_payload(path) {
-            (&listed_payload, MANIFEST)
-        } else {
-            (&listed_tags, TAG_MANIFEST)
-        };
-        if !listed.contains_key(path) && !path.starts_with("tagmanifest-") {
-            return Err(BagError::Unlisted {
-                name: path.clone(),
-                manifest,
-            });
-        }
+    tag(MANIFEST)?;
+    let mut findings = check_manifests(&files)?;
+    if !files.contains_key(TAG_MANIFEST) {
+        findings.push(Finding::new(&rules::BAG_TAG_MANIFEST, TAG_MANIFEST, ""));
     }
-
     let payload_files = files.keys().filter(|path| is_payload(path)).count();
     let payload_bytes = files
         .iter()
@@ -265,40 +81,71 @@ fn verify(folder: String, mut files: BTreeMap<String, Vec<u8>>) -> Result<Bag, B
         .sum();
     let external_identifier = read_info(tag(INFO)?, payload_bytes, payload_files)?;
     if payload_files == 0 {
-        return Err(BagError::Missing {
-            name: "data/ro-crate-metadata.json".to_owned(),
-        });
+        return Err(missing("data/ro-crate-metadata.json"));
     }
     files.retain(|path, _| is_payload(path));
     let payload = files
         .into_iter()
         .map(|(path, bytes)| (path["data/".len()..].to_owned(), bytes))
         .collect();
-    Ok(Bag {
+    let bag = Bag {
         folder,
         external_identifier,
         payload,
-    })
+    };
+    Ok((bag, findings))
+}
+
+/// Checks every manifest: each lists exactly the files that it is for, with their digests.
+fn check_manifests(files: &Files) -> Result<Vec<Finding>, BagError> {
+    let mut findings = Vec::new();
+    for (name, bytes) in files {
+        let Some((is_for_tags, algorithm)) = Algorithm::of_manifest(name) else {
+            continue;
+        };
+        if algorithm == Algorithm::Other {
+            findings.push(Finding::new(&rules::BAG_OTHER_MANIFEST, name, ""));
+            continue;
+        }
+        let listed = parse(name, algorithm, bytes)?;
+        // Manifests of the tag files cannot list one another (RFC 8493 §2.2.1).
+        let belongs = |path: &str| is_payload(path) != is_for_tags;
+        check_listed(files, &listed, name, algorithm, belongs)?;
+        for path in files.keys().filter(|path| belongs(path)) {
+            if !listed.contains_key(path) && !path.starts_with("tagmanifest-") {
+                return Err(BagError::Unlisted {
+                    name: path.clone(),
+                    manifest: name.clone(),
+                });
+            }
+        }
+    }
+    Ok(findings)
 }
 
 /// Every listed file is there, belongs in this manifest, and has its digest.
 fn check_listed(
-    files: &BTreeMap<String, Vec<u8>>,
+    files: &Files,
     listed: &BTreeMap<String, String>,
-    manifest: &'static str,
+    manifest: &str,
+    algorithm: Algorithm,
     belongs: impl Fn(&str) -> bool,
 ) -> Result<(), BagError> {
     for (path, digest) in listed {
         let Some(bytes) = files.get(path).filter(|_| belongs(path)) else {
             return Err(BagError::Absent {
                 name: path.clone(),
-                manifest,
+                manifest: manifest.to_owned(),
             });
         };
-        if sha512_hex(bytes) != *digest {
+        let found = match algorithm {
+            Algorithm::Sha256 => hex(&Sha256::digest(bytes)),
+            Algorithm::Sha512 | Algorithm::Other => sha512_hex(bytes),
+        };
+        if found != *digest {
             return Err(BagError::Digest {
                 name: path.clone(),
-                manifest,
+                manifest: manifest.to_owned(),
             });
         }
     }

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::bag::Bag;
 use super::facts::{Notes, read_root};
-use super::graph::{CrateError, Entity, Finding, Graph, Target, only_ref, refs, target, types};
+use super::graph::{CrateError, Entity, Graph, Target, only_ref, refs, target, types};
 use super::model::{METADATA_PATH, Request};
+use super::rules::{self, Finding};
 
 const RO_CRATE: &str = "https://w3id.org/ro/crate/1.";
 pub(super) const ROOT: &str = "./";
@@ -49,6 +50,18 @@ impl RunStatus {
             _ => None,
         }
     }
+
+    /// Whether the status is spelt as the profile does: as text, with the `http` address.
+    pub(super) fn is_plain(action: &Entity) -> bool {
+        const SPELT: [&str; 4] = ["Potential", "Active", "Completed", "Failed"];
+        let text = action
+            .get("actionStatus")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let word = text.strip_prefix("http://schema.org/").unwrap_or_default();
+        word.strip_suffix("ActionStatus")
+            .is_some_and(|word| SPELT.contains(&word))
+    }
 }
 
 /// Reads a bag's crate as a request.
@@ -66,12 +79,18 @@ pub fn read_request(bag: &Bag) -> Result<Reading, CrateError> {
     let mut notes = Notes::default();
     check_context(&graph.context, &mut notes);
     check_descriptor(&graph, &mut notes);
-    let Some(request) = read_root(&graph, &bag.payload, &mut notes) else {
+    check_entities(&graph, &mut notes);
+    let request = read_root(&graph, &bag.payload, &mut notes);
+    let Some(request) = request.filter(|_| notes.breaches.is_empty()) else {
         return Err(CrateError::Breaches(notes.breaches));
     };
-    if !notes.breaches.is_empty() {
-        return Err(CrateError::Breaches(notes.breaches));
-    }
+    let uuid = request.run.id.get(request.run.id.len().saturating_sub(36)..);
+    let own_id = uuid.and_then(|text| uuid::Uuid::try_parse(text).ok());
+    notes.hold(
+        own_id.is_some_and(|id| id != bag.external_identifier),
+        &rules::RUN_ID,
+        &request.run.id,
+    );
     let mut dropped = Vec::new();
     for entity in graph.entities.values() {
         find_claims(entity, &mut dropped);
@@ -117,23 +136,15 @@ fn check_context(context: &Value, notes: &mut Notes) {
         one => std::slice::from_ref(one),
     };
     let is_ro_crate = |part: &Value| part.as_str().is_some_and(|uri| uri.starts_with(RO_CRATE));
-    notes.must(
-        parts.first().is_some_and(is_ro_crate),
-        "@context",
-        "must start with RO-Crate's own context",
-    );
-    for part in parts.iter().skip(1) {
-        let adds_only = part.as_object().is_some_and(|terms| {
+    let adds_only = |part: &Value| {
+        part.as_object().is_some_and(|terms| {
             terms.iter().all(|(term, meaning)| {
                 !READ_TERMS.split(' ').any(|read| read == term) && is_plain_meaning(term, meaning)
             })
-        });
-        notes.must(
-            adds_only,
-            "@context",
-            "may add terms, but not change those that are read here",
-        );
-    }
+        })
+    };
+    let holds = parts.first().is_some_and(is_ro_crate) && parts.iter().skip(1).all(adds_only);
+    notes.hold(holds, &rules::CRATE_CONTEXT, "@context");
 }
 
 /// A term that maps to an IRI and is neither a keyword nor another name for one.
@@ -149,28 +160,47 @@ const READ_TERMS: &str = "about actionStatus affiliation agent AssessAction conf
 
 fn check_descriptor(graph: &Graph, notes: &mut Notes) {
     let id = METADATA_PATH;
-    let Some(descriptor) = graph.get(id).or_else(|| graph.get("./ro-crate-metadata.json")) else {
-        notes.must(false, id, "must be described, as the metadata file itself");
-        return;
-    };
-    notes.must(
-        only_ref(descriptor, "about") == Some(ROOT),
-        id,
-        "must be `about` the root \"./\"",
-    );
+    let descriptor = graph.get(id).or_else(|| graph.get("./ro-crate-metadata.json"));
+    let is_about_root = descriptor.is_some_and(|entity| only_ref(entity, "about") == Some(ROOT));
+    notes.hold(is_about_root, &rules::CRATE_DESCRIPTOR, id);
+    let Some(descriptor) = descriptor else { return };
     let minor = |uri: &str| -> Option<u32> {
         let rest = uri.strip_prefix(RO_CRATE)?;
         rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
     };
-    let versions: Vec<u32> = refs(descriptor, "conformsTo")
-        .into_iter()
-        .filter_map(minor)
-        .collect();
-    notes.must(
-        versions.iter().any(|minor| *minor >= 2),
-        id,
-        "must conform to RO-Crate 1.2 or a later 1.x",
-    );
+    let conforms = refs(descriptor, "conformsTo");
+    let is_new = conforms
+        .iter()
+        .any(|uri| minor(uri).is_some_and(|minor| minor >= 2));
+    notes.hold(is_new, &rules::CRATE_VERSION, id);
+    let is_draft = conforms
+        .iter()
+        .any(|uri| minor(uri).is_some() && uri.ends_with("-DRAFT"));
+    notes.hold(!is_draft, &rules::TOLERATED_DRAFT, id);
+}
+
+/// What holds for every entity: it has its type where JSON-LD wants it, and names nothing outside of the crate.
+fn check_entities(graph: &Graph, notes: &mut Notes) {
+    for (id, entity) in &graph.entities {
+        let is_typed = !entity.contains_key("type") || entity.contains_key("@type");
+        notes.hold(is_typed, &rules::TOLERATED_TYPE, id);
+        check_references(entity, notes);
+    }
+}
+
+fn check_references(entity: &Entity, notes: &mut Notes) {
+    if let Some(id) = entity.get("@id").and_then(Value::as_str) {
+        notes.hold(target(id) != Target::Forbidden, &rules::CRATE_REFERENCE, id);
+    }
+    entity.values().for_each(|value| check_nested(value, notes));
+}
+
+fn check_nested(value: &Value, notes: &mut Notes) {
+    match value {
+        Value::Object(entity) => check_references(entity, notes),
+        Value::Array(list) => list.iter().for_each(|value| check_nested(value, notes)),
+        _ => {}
+    }
 }
 
 /// Collects every action but `CreateAction`, at any depth, that the crate describes.

@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use super::bag::{Bag, Payload};
 use super::commitment::{OUTPUTS_FOLDER, SALT_PATH, salt_text};
-use super::model::{InputKind, METADATA_PATH, Named, Request};
+use super::facts::is_reserved;
+use super::model::{METADATA_PATH, Named, Request};
+use super::preview::{PREVIEW_PATH, preview};
 use super::request::{
     GraphWriter, PROFILE, data_inputs, describe_input, folder, id, ids, object, parts, path_id, root, run,
 };
@@ -89,6 +91,52 @@ pub enum Outcome {
     },
     /// The job was not run: the last step that [`Review`] holds did not pass.
     Refused,
+    /// The job was cancelled.
+    Cancelled {
+        /// Whether a run had begun.
+        began: bool,
+    },
+    /// No attempt led to an end.
+    Abandoned {
+        /// How many runs there were.
+        attempts: u32,
+        /// Why the last one failed, as a code of the rule table's list `failure`.
+        code: Option<String>,
+    },
+}
+
+impl Outcome {
+    /// What happened, in a sentence for whoever opens the packet.
+    pub(super) fn sentence(&self) -> String {
+        match self {
+            Self::Released { partial: false, .. } => {
+                "The workflow was run, and its outputs were approved for release.".to_owned()
+            }
+            Self::Released { partial: true, .. } => {
+                "The workflow was run, and a part of its outputs was approved for release.".to_owned()
+            }
+            Self::Withheld { .. } => {
+                "Nothing was released: the outputs did not pass disclosure control.".to_owned()
+            }
+            Self::Refused => "Not run: the request did not pass the checks before the run.".to_owned(),
+            Self::Cancelled { began: false } => {
+                "Not run: the job was cancelled before a run had begun.".to_owned()
+            }
+            Self::Cancelled { began: true } => {
+                "The job was cancelled: its run was stopped and nothing of it was kept.".to_owned()
+            }
+            Self::Abandoned { attempts, code } => {
+                let runs = match attempts {
+                    1 => "1 run".to_owned(),
+                    many => format!("{many} runs"),
+                };
+                let why = code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
+                format!(
+                    "Nothing was released: {runs} of the workflow failed{why}, and the TRE tries no more."
+                )
+            }
+        }
+    }
 }
 
 /// Makes the bag that goes back to the requester.
@@ -97,21 +145,10 @@ pub enum Outcome {
 /// carried: its inputs and its copy of the workflow, and never anything at the places of outputs. The metadata is written
 /// anew from `request`, so nothing else that the client put there survives. Source: Five Safes RO-Crate 0.4, phases.
 pub fn result_bag(request_bag: &Bag, request: &Request, review: &Review, outcome: &Outcome) -> Bag {
-    let named = |path: &str| {
-        let file = |input: &super::Input| input.kind == InputKind::File && input.input.id == path;
-        request
-            .workflow
-            .folder
-            .as_deref()
-            .is_some_and(|folder| path.starts_with(folder))
-            || request.inputs.iter().any(file)
-    };
-    let reserved =
-        |path: &str| path == METADATA_PATH || path == SALT_PATH || path.starts_with(OUTPUTS_FOLDER);
     let carried = request_bag
         .payload
         .iter()
-        .filter(|(path, _)| named(path) && !reserved(path));
+        .filter(|(path, _)| request.names(path) && !is_reserved(path));
     let mut payload: Payload = carried
         .map(|(path, bytes)| (path.clone(), bytes.clone()))
         .collect();
@@ -127,6 +164,7 @@ pub fn result_bag(request_bag: &Bag, request: &Request, review: &Review, outcome
         METADATA_PATH.to_owned(),
         result_metadata(request, review, outcome),
     );
+    payload.insert(PREVIEW_PATH.to_owned(), preview(request, review, outcome));
     let external_identifier = request_bag.external_identifier;
     Bag {
         folder: folder("result", external_identifier),
@@ -137,8 +175,8 @@ pub fn result_bag(request_bag: &Bag, request: &Request, review: &Review, outcome
 
 /// Writes the `ro-crate-metadata.json` that goes back.
 ///
-/// A withheld crate has no `CreateAction` and no output, as the profile's Disclosure phase asks; a refused one has a
-/// failed `CreateAction` without times. Equal arguments give equal bytes.
+/// A withheld crate has no `CreateAction` and no output, as the profile's Disclosure phase asks; one that was refused,
+/// cancelled or abandoned has a failed `CreateAction` without times. Equal arguments give equal bytes.
 pub fn result_metadata(request: &Request, review: &Review, outcome: &Outcome) -> Vec<u8> {
     let mut graph = GraphWriter::default();
     let mut root = root(&mut graph, request);
@@ -178,12 +216,9 @@ fn run_action(
             data_inputs(request).for_each(|input| describe_input(graph, input));
             None
         }
-        Outcome::Refused => {
+        Outcome::Refused | Outcome::Cancelled { .. } | Outcome::Abandoned { .. } => {
             let mut action = run(graph, request, "FailedActionStatus");
-            action.insert(
-                "error".to_owned(),
-                json!("Not run: the request did not pass the checks before the run."),
-            );
+            action.insert("error".to_owned(), json!(outcome.sentence()));
             Some(action)
         }
         Outcome::Released {
@@ -291,7 +326,7 @@ fn actions(request: &Request, review: &Review, outcome: &Outcome) -> Vec<Value> 
                 CHECKERS,
             ));
         }
-        Outcome::Refused => {}
+        Outcome::Refused | Outcome::Cancelled { .. } | Outcome::Abandoned { .. } => {}
     }
     list.push(json!({
         "@id": action_id("publishing", review.publishing),

@@ -1,6 +1,9 @@
 //! Packets: what is written, what is read back, and what is refused.
 
+mod broken;
+mod checked;
 mod crates;
+mod edits;
 mod refusals;
 
 use std::io::Write as _;

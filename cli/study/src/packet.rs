@@ -1,7 +1,6 @@
 //! The study's request, with its workflow in the bag.
 
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use daybook_agent::packet::{
@@ -112,11 +111,8 @@ pub fn request_packet(params: &Params) -> Result<Vec<u8>, BagError> {
     request_bag(params).to_zip()
 }
 
-/// SHA-256 over the manifest lines of the workflow's folder, by which the workflow is registered and recognised.
-///
-/// The lines are those of [`Bag::manifest_below`] for the request's workflow folder, so anybody can take them out of
-/// a packet's `manifest-sha512.txt`. Nothing if the request has no copy of its workflow.
+/// The digest by which the workflow of a request is registered and recognised, [`packet::workflow_digest`]; nothing if the
+/// request has no copy of its workflow.
 pub fn workflow_digest(bag: &Bag, request: &Request) -> Option<[u8; 32]> {
-    let folder = request.workflow.folder.as_deref()?;
-    Some(Sha256::digest(bag.manifest_below(folder)).into())
+    packet::workflow_copy(bag, request).map(|files| packet::workflow_digest(&files))
 }

@@ -1,7 +1,7 @@
 //! Targets for what researchers send.
 
 use daybook_agent::packet::{
-    Bag, Limits, Payload, read_request, read_run_status, request_metadata, workflow_file,
+    Bag, Checked, Limits, Payload, check, read_request, read_run_status, request_metadata, workflow_file,
 };
 use uuid::Uuid;
 
@@ -13,6 +13,9 @@ const LIMITS: Limits = Limits {
     total_bytes: 2 << 20,
     ratio: 200,
 };
+
+/// A random UUID, as a packet's identifier is one.
+const ID: Uuid = Uuid::from_u128(0x9796_155a_fe44_4614_89b8_7194_5f71_8ffb);
 
 /// Opens a packet.
 ///
@@ -39,6 +42,34 @@ pub fn bag(data: &[u8]) {
         .and_then(|zip| Bag::from_zip(&zip, &LIMITS).ok());
     assert_eq!(again.as_ref(), Some(&bag), "a bag is what was written");
     request(&bag);
+    checked(data);
+}
+
+/// Checks a packet as a relay does.
+///
+/// # Panics
+/// When what goes on is no packet, still holds a claim, or is told in a form that events do not allow.
+fn checked(data: &[u8]) {
+    let is_text = |text: &str, most: usize| {
+        (1..=most).contains(&text.chars().count()) && text.chars().all(|c| c == '\n' || !c.is_control())
+    };
+    let checked = match check(data, &LIMITS) {
+        Ok(checked) => checked,
+        Err(refused) => {
+            assert!(!refused.findings.is_empty() && is_text(&refused.text, 4_000));
+            return;
+        }
+    };
+    let warnings = checked.warnings();
+    assert!(warnings.len() <= 40 && warnings.iter().all(|text| is_text(text, 300)));
+    let again: Option<Checked> = checked
+        .bag
+        .to_zip()
+        .ok()
+        .and_then(|zip| check(&zip, &LIMITS).ok());
+    let again = again.expect("what goes on is a packet");
+    assert_eq!((&again.bag, &again.request), (&checked.bag, &checked.request));
+    assert!(again.removed.is_empty(), "a claim went on");
 }
 
 /// Reads some bytes as the metadata file of a packet.
@@ -46,11 +77,15 @@ pub fn bag(data: &[u8]) {
 /// # Panics
 /// When an accepted request cannot be written.
 pub fn metadata(data: &[u8]) {
-    request(&Bag {
+    let bag = Bag {
         folder: "request-0".to_owned(),
-        external_identifier: Uuid::nil(),
+        external_identifier: ID,
         payload: Payload::from([("ro-crate-metadata.json".to_owned(), data.to_vec())]),
-    });
+    };
+    request(&bag);
+    if let Ok(zip) = bag.to_zip() {
+        checked(&zip);
+    }
 }
 
 fn request(bag: &Bag) {

@@ -8,43 +8,11 @@ use daybook_agent::packet::{
 };
 use daybook_study::request;
 use jiff::Timestamp;
-use rstest::rstest;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::edits::{RUN, edit, entity, metadata, with};
 use crate::support::{DATASET, bag, params, shared_data};
-
-fn metadata(bag: &Bag) -> Value {
-    serde_json::from_slice(&bag.payload[METADATA_PATH]).unwrap()
-}
-
-fn entity<'a>(document: &'a Value, id: &str) -> &'a Value {
-    document["@graph"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|entity| entity["@id"] == id)
-        .unwrap_or(&Value::Null)
-}
-
-/// The study's request after a change of its metadata.
-fn with(change: impl FnOnce(&mut Value)) -> Bag {
-    let mut bag = bag(10);
-    let mut document = metadata(&bag);
-    change(&mut document);
-    bag.payload
-        .insert(METADATA_PATH.to_owned(), document.to_string().into_bytes());
-    bag
-}
-
-fn edit<'a>(document: &'a mut Value, id: &str) -> &'a mut Value {
-    document["@graph"]
-        .as_array_mut()
-        .unwrap()
-        .iter_mut()
-        .find(|entity| entity["@id"] == id)
-        .unwrap()
-}
 
 fn breaches(bag: &Bag) -> Vec<String> {
     match read_request(bag) {
@@ -108,34 +76,6 @@ fn one_reference_where_a_list_belongs_is_read_the_same() {
     });
     assert_eq!(read_request(&single).unwrap().request, request(&params(10)));
 }
-
-#[rstest]
-#[case::no_workflow("./", "mainEntity", Value::Null, "mainEntity")]
-#[case::two_workflows("./", "mainEntity", json!([{"@id": "a"}, {"@id": "b"}]), "mainEntity")]
-#[case::no_project("./", "sourceOrganization", Value::Null, "sourceOrganization")]
-#[case::no_run("./", "mentions", json!([]), "CreateAction")]
-#[case::other_profile("./", "conformsTo", json!({"@id": "https://w3id.org/5s-crate/1.0"}), "0.4")]
-#[case::escape("./", "hasPart", json!([{"@id": "../manifest-sha512.txt"}]), "in the bag")]
-#[case::absent("./", "hasPart", json!([{"@id": "absent.txt"}]), "in the bag")]
-#[case::not_a_person("https://orcid.example.org/0000-0000-0000-0001", "@type", json!("Organization"), "Person")]
-#[case::old_ro_crate(METADATA_PATH, "conformsTo", json!({"@id": "https://w3id.org/ro/crate/1.1"}), "1.2")]
-#[case::plain_dataset(
-    "https://workflows.example.org/7?version=1",
-    "conformsTo",
-    Value::Null,
-    "workflow-ro-crate"
-)]
-#[case::already_done(RUN, "actionStatus", json!("http://schema.org/CompletedActionStatus"), "Potential")]
-#[case::other_instrument(RUN, "instrument", json!({"@id": "#other"}), "instrument")]
-#[case::undescribed_input(RUN, "object", json!([{"@id": "#nothing"}]), "described")]
-#[case::no_agent(RUN, "agent", Value::Null, "agent")]
-fn each_broken_must_is_named(#[case] id: &str, #[case] key: &str, #[case] value: Value, #[case] told: &str) {
-    let bag = with(|document| edit(document, id)[key] = value);
-    let list = breaches(&bag);
-    assert!(list.iter().any(|text| text.contains(told)), "{list:?}");
-}
-
-const RUN: &str = "#run-37252371-c937-43bd-a0a7-3680b48c0538";
 
 #[test]
 fn a_context_that_gives_names_another_meaning_is_refused_and_one_that_adds_is_not() {
@@ -305,11 +245,10 @@ fn a_withheld_crate_says_nothing_of_the_run_or_its_outputs() {
     ] {
         assert!(!text.contains(trace), "{trace}");
     }
-    assert!(
-        bag.payload
-            .keys()
-            .all(|path| path == METADATA_PATH || path.starts_with("workflow/"))
-    );
+    let is_expected = |path: &String| {
+        [METADATA_PATH, "ro-crate-preview.html"].contains(&path.as_str()) || path.starts_with("workflow/")
+    };
+    assert!(bag.payload.keys().all(is_expected));
 }
 
 #[test]
