@@ -1,8 +1,8 @@
 //! What speaks to a hub from outside, and a TRE's own side.
 //!
 //! # In scope
-//! An actor with its keys ([`keyfile`], [`author`]), the hub as it sees it ([`client`]), job packets ([`packet`]), and the
-//! engines that run a workflow ([`engine`]).
+//! An actor with its keys ([`keyfile`], [`author`]), the hub as it sees it ([`client`]), job packets ([`packet`]), the engines
+//! that run a workflow ([`engine`]), and a witness with its record ([`witness`]).
 //!
 //! # Out of scope
 //! What the hub does, and rules about who may do what: those are `daybook_rules`'. Nothing here trusts the hub: what it
@@ -18,3 +18,4 @@ pub mod packet;
 pub mod random;
 pub mod relay;
 pub mod spool;
+pub mod witness;

@@ -7,8 +7,9 @@ use daybook_core::id::Actor;
 use daybook_store::Store;
 use daybook_store::append::{Appender, Pace};
 use daybook_store::log::TreeHead;
-use daybook_store::publish::Published;
+use daybook_store::publish::{Published, Released};
 use daybook_store::read::Reader;
+use daybook_store::witnessed::Witnesses;
 use daybook_views::Views;
 use tokio::sync::watch;
 
@@ -38,6 +39,18 @@ pub struct App {
     pub(crate) times: Times,
     pub(crate) readiness: Readiness,
     pub(crate) views: Option<Views>,
+    pub(crate) witnessing: Option<Witnessing>,
+}
+
+/// Who watches this log, and what that changes in what is served.
+#[derive(Clone)]
+pub struct Witnessing {
+    /// The witnesses.
+    pub witnesses: Witnesses,
+    /// Names, in the policy, of those that are from outside of the federation.
+    pub independent: Arc<[String]>,
+    /// Serve no checkpoint before the quorum has cosigned it.
+    pub waits: bool,
 }
 
 impl App {
@@ -67,6 +80,27 @@ impl App {
             times: Times::default(),
             readiness: Readiness::new(store.monitor.clone()),
             views: None,
+            witnessing: None,
+        }
+    }
+
+    /// Serves what witnesses say of the checkpoints.
+    #[must_use]
+    pub fn witnessed(mut self, witnessing: Witnessing) -> Self {
+        self.witnessing = Some(witnessing);
+        self
+    }
+
+    /// The witnesses, where there are any.
+    pub fn witnesses(&self) -> Option<Witnesses> {
+        self.witnessing.as_ref().map(|one| one.witnesses.clone())
+    }
+
+    /// A checkpoint as it is served: with the cosignatures that it has so far.
+    pub(crate) fn decorated(&self, released: Released) -> Released {
+        match &self.witnessing {
+            Some(witnessing) => witnessing.witnesses.decorated(released),
+            None => released,
         }
     }
 

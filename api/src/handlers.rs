@@ -10,3 +10,4 @@ pub(crate) mod openapi;
 pub(crate) mod packets;
 pub(crate) mod problems;
 pub(crate) mod streams;
+pub(crate) mod witnesses;

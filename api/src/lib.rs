@@ -31,7 +31,7 @@ mod ready;
 mod router;
 mod server;
 
-pub use app::App;
+pub use app::{App, Witnessing};
 pub use front::Times;
 pub use handlers::follow::Following;
 pub use handlers::packets::{PacketLimits, PacketMeter, PacketStore, SweepError, Sweeper, Swept};

@@ -67,6 +67,7 @@ pub fn document() -> Value {
     }
     let mut schemas: Map<String, Value> = [
         hub::schemas(),
+        hub::witness_schemas(),
         entries::schemas(),
         jobs::schemas(),
         lists::schemas(),

@@ -95,6 +95,8 @@ problems! {
         "`code` and the detail say which rule. Nothing was appended.";
     NoWitnesses "no-witnesses" UNPROCESSABLE_ENTITY "This log has no witnesses to wait for"
         "Wait for `published` instead, or for nothing.";
+    BadCosignature "bad-cosignature" UNPROCESSABLE_ENTITY "The cosignature is not taken"
+        "It must be by a witness of this log's policy, over the text of a checkpoint that this log published. Fetch the checkpoint again, verify that it continues the one before, and cosign it as it is.";
     TooFarBack "too-far-back" UNPROCESSABLE_ENTITY "The stream cannot begin so far back"
         "Read the pages of `GET /v1/events` to the end, then follow after the last index of them.";
     DigestMismatch "digest-mismatch" UNPROCESSABLE_ENTITY "The bytes do not have the stated digest"

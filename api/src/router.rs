@@ -9,7 +9,7 @@ use tower_http::cors::{Any, CorsLayer};
 
 use crate::app::App;
 use crate::front::stand_in_front;
-use crate::handlers::{events, health, jobs, lists, log, openapi, packets, problems, streams};
+use crate::handlers::{events, health, jobs, lists, log, openapi, packets, problems, streams, witnesses};
 
 /// Bytes of a body that is not a packet: an event with its openings.
 const MAX_BODY: usize = 512 * 1024;
@@ -22,7 +22,8 @@ pub fn router(app: App) -> Router {
         .allow_methods([Method::GET, Method::HEAD]);
     let log = Router::new()
         .route("/log/checkpoint", get(log::get_checkpoint))
-        .route("/log/policy", get(log::get_policy))
+        .route("/log/policy", get(witnesses::get_policy))
+        .route("/log/cosignatures", post(witnesses::post_cosignatures))
         .route("/log/tile/{*path}", get(log::get_tile));
     let public = Router::new()
         .route("/v1/events", get(events::list_events).post(events::append_event))
@@ -31,6 +32,8 @@ pub fn router(app: App) -> Router {
         .route("/v1/events/{index}/proof", get(events::get_event_proof))
         .route("/v1/events/{index}/openings", get(events::get_event_openings))
         .route("/v1/streams/{*rest}", get(streams::get_stream_head))
+        .route("/v1/checkpoints/{size}", get(witnesses::get_checkpoint_of_size))
+        .route("/v1/witnesses", get(witnesses::list_witnesses))
         .route("/v1/keys", get(streams::list_keys))
         .route("/v1/rules/{hash}", get(streams::get_rules))
         .route("/v1/jobs/{id}", get(jobs::get_job))

@@ -72,6 +72,9 @@ pub enum Command {
     Track(TrackArgs),
     /// Fetch released results, check them and say that they arrived
     Collect(CollectArgs),
+    /// Cosign the checkpoints of logs, each only if it continues the last
+    #[command(subcommand)]
+    Witness(WitnessCommand),
     /// Check that an event is in a log, without any network
     Verify(VerifyArgs),
 }
@@ -270,6 +273,7 @@ pub struct CollectArgs {
 /// `daybook verify`
 #[derive(ClapArgs)]
 #[command(group = clap::ArgGroup::new("subject").required(true).args(["entry", "leaf_hash"]))]
+#[command(group = clap::ArgGroup::new("trust").required(true).multiple(true).args(["log_key", "policy"]))]
 pub struct VerifyArgs {
     /// The `.tlog-proof` file
     pub proof: PathBuf,
@@ -281,8 +285,72 @@ pub struct VerifyArgs {
     pub leaf_hash: Option<String>,
     /// The log's verifier key, from somewhere that the hub cannot change
     #[arg(long, env = "DAYBOOK_LOG")]
-    pub log_key: VerifierKey,
+    pub log_key: Option<VerifierKey>,
+    /// A policy (C2SP tlog-policy) instead of a key: logs, witnesses and the quorum that must have cosigned
+    #[arg(long)]
+    pub policy: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `daybook witness`
+#[derive(Subcommand)]
+pub enum WitnessCommand {
+    /// Make a key in a folder that has none, and print its public side
+    New {
+        /// The folder, which will also hold the record
+        #[arg(long)]
+        dir: PathBuf,
+        /// The witness's name, such as witness.example.org/daybook
+        #[arg(long)]
+        name: String,
+    },
+    /// Serve hubs that ask (C2SP tlog-witness)
+    Serve(WitnessServeArgs),
+    /// Look at a hub's log every few seconds and bring it what is cosigned; nobody calls here
+    Follow(WitnessFollowArgs),
+}
+
+/// Key, record and logs of a witness.
+#[derive(ClapArgs)]
+pub struct WitnessArgs {
+    /// The folder with key and record
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// The verifier key of a log that is cosigned; once for each, and twice while a log's key changes
+    #[arg(long = "log-key", env = "DAYBOOK_LOG", required = true)]
+    pub log_keys: Vec<VerifierKey>,
+    /// How the record of a log begins that has none: `none` where this key has never cosigned it, or a file with a
+    /// checkpoint that another witness or an auditor vouches for
+    #[arg(long)]
+    pub first_contact: Option<String>,
+}
+
+/// `daybook witness serve`
+#[derive(ClapArgs)]
+pub struct WitnessServeArgs {
+    /// Key, record and logs
+    #[command(flatten)]
+    pub witness: WitnessArgs,
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:8790")]
+    pub listen: SocketAddr,
+}
+
+/// `daybook witness follow`
+#[derive(ClapArgs)]
+pub struct WitnessFollowArgs {
+    /// Key, record and log
+    #[command(flatten)]
+    pub witness: WitnessArgs,
+    /// The hub's address
+    #[arg(long, env = "DAYBOOK_HUB", default_value = "http://127.0.0.1:8787")]
+    pub hub: String,
+    /// Seconds between two looks
+    #[arg(long, default_value_t = 10)]
+    pub every: u64,
+    /// Look once
+    #[arg(long)]
+    pub once: bool,
 }

@@ -12,6 +12,7 @@ pub(crate) mod submit;
 mod track;
 mod verify;
 mod views;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,7 @@ pub async fn run(args: Args) -> ExitCode {
         Command::Submit(args) => submit::run(args).await,
         Command::Track(args) => track::run(args).await,
         Command::Collect(args) => collect::run(args).await,
+        Command::Witness(command) => witness::run(command).await,
         Command::Verify(args) => verify::run(&args),
     };
     match outcome {
@@ -65,7 +67,7 @@ pub async fn run(args: Args) -> ExitCode {
 /// Logs go to standard error. `RUST_LOG` says how much; a command that shows its work says little besides.
 fn init_logging(command: &Command, format: LogFormat) {
     let default = match command {
-        Command::Serve(_) | Command::Init(_) | Command::Migrate(_) => {
+        Command::Serve(_) | Command::Init(_) | Command::Migrate(_) | Command::Witness(_) => {
             "info,tokio_postgres=warn,refinery_core=warn"
         }
         _ => "error",

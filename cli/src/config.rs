@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 pub use self::limits::{LimitTable, Net};
 
-pub use crate::hub::PacketConfig;
+pub use crate::hub::{PacketConfig, WitnessConfig};
 
 /// What `daybook.toml` may say. A key that is not known is refused.
 #[derive(Clone, Debug, Deserialize)]
@@ -50,6 +50,9 @@ pub struct Config {
     /// Where packets are kept, how much and how long.
     #[serde(default)]
     pub packets: PacketConfig,
+    /// Who cosigns the checkpoints.
+    #[serde(default)]
+    pub witnesses: WitnessConfig,
 }
 
 /// Secrets, which stand in no file that is shown around.

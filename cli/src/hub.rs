@@ -6,6 +6,7 @@ mod found;
 mod listen;
 mod objects;
 mod watch;
+mod witnesses;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,11 +14,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use daybook_api::{App, Doors, PacketStore, Service};
 use daybook_core::note::{NoteSigner, VerifierKey};
+use daybook_core::trust::TrustPolicy;
 use daybook_store::append::MAX_BATCH;
 use daybook_store::project::{self as projection, Projector};
 use daybook_store::{Options, Store};
 use daybook_views::Views;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -28,6 +30,7 @@ pub use self::found::{Founding, found};
 pub(crate) use self::listen::certificate;
 pub use self::objects::PacketConfig;
 pub(crate) use self::objects::reach_packets;
+pub use self::witnesses::WitnessConfig;
 use crate::config::{Config, Secrets};
 use daybook_agent::keyfile::{self, Keys};
 
@@ -93,12 +96,14 @@ impl Hub {
             sweeper,
             metrics,
             projector,
+            witnesses,
             ..
         } = self.running;
         stop.cancel();
         server.await.context("the server")?;
         clerk.await.context("the clerk")?;
         sweeper.await.context("the sweeper of packets")?;
+        witnesses.join_all().await;
         let hard = store.hard_stop();
         if tokio::time::timeout(DRAIN, store.close()).await.is_err() {
             warn!(
@@ -125,6 +130,8 @@ struct Running {
     sweeper: JoinHandle<()>,
     metrics: Option<(SocketAddr, JoinHandle<()>)>,
     projector: Projector,
+    /// Ask the witnesses.
+    witnesses: JoinSet<()>,
 }
 
 impl Running {
@@ -141,7 +148,8 @@ impl Running {
         let tls = listen::certificate(config)?;
         let listener = listen::listener(config).await?;
         let address = listener.local_addr()?;
-        let store = open_store(config, database, signer, consent).await?;
+        let policy = config.witnesses.policy(&log_key)?;
+        let store = open_store(config, database, signer, consent, policy.as_ref()).await?;
         let app = App::new(
             &config.origin,
             &log_key.to_string(),
@@ -160,6 +168,13 @@ impl Running {
             .with_views(Views::new(store.reader.clone(), projector.progress()));
         watch::raise_file_limit(config.limits.max_connections);
         let stop = CancellationToken::new();
+        let (app, witnesses) = match policy {
+            Some(policy) => {
+                let (witnessing, tasks) = witnesses::start(&config.witnesses, policy, &store, &stop);
+                (app.witnessed(witnessing), tasks)
+            }
+            None => (app, JoinSet::new()),
+        };
         let metrics = watch::serve_metrics(&app, config, &stop).await?;
         tokio::spawn(listen::keep_fresh(tls.clone(), stop.clone())?);
         let service = Service {
@@ -185,6 +200,7 @@ impl Running {
             sweeper,
             metrics,
             projector,
+            witnesses,
         })
     }
 }
@@ -195,13 +211,19 @@ pub(crate) async fn open_store(
     database: &Database,
     signer: NoteSigner,
     consent: Consent,
+    witnesses: Option<&TrustPolicy>,
 ) -> Result<Store> {
+    let held_elsewhere = match witnesses {
+        Some(policy) => witnesses::held(policy).await,
+        None => Vec::new(),
+    };
     let options = Options {
         config: database.config(),
         origin: config.origin.clone(),
         signer,
         guard_path: config.guard_path.clone(),
         trust_database: consent.trust_database,
+        held_elsewhere,
         require_durability: true,
     };
     let store = Store::open_taking(options, consent.max_batch.unwrap_or(MAX_BATCH));

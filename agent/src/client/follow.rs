@@ -6,10 +6,11 @@ use daybook_core::checkpoint::Checkpoint;
 use daybook_core::event::Seen;
 use daybook_core::note::{Note, VerifierKey};
 use daybook_core::tree::{
-    Resource, TilePath, Tiles, consistency_proof, decode_tile, tiles_for_consistency, verify_consistency,
+    Resource, TileId, TilePath, Tiles, consistency_proof, decode_tile, inclusion_proof,
+    tiles_for_consistency, tiles_for_inclusion, verify_consistency,
 };
 
-use super::Client;
+use super::{Client, ClientError};
 
 /// What somebody has seen of a log.
 #[derive(Clone)]
@@ -99,15 +100,49 @@ impl Follower {
 
     /// The proof that a larger tree continues a smaller one, from the log's own tiles. Nobody has verified it yet.
     pub async fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>> {
+        self.client.consistency(old, new).await
+    }
+}
+
+impl Client {
+    /// The newest checkpoint as it is served, verified by nobody.
+    pub async fn checkpoint_note(&self) -> Result<String> {
+        Ok(self.text("/log/checkpoint").await?)
+    }
+
+    /// The consistency proof between two sizes, made from the log's own tiles; empty from nothing.
+    pub async fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>> {
+        if old == 0 {
+            return Ok(Vec::new());
+        }
+        let tiles = self.tiles(tiles_for_consistency(old, new)?).await?;
+        Ok(consistency_proof(old, new, &tiles)?)
+    }
+
+    /// The inclusion proof of an entry in the tree of a size, made from the log's own tiles.
+    pub async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>> {
+        let tiles = self.tiles(tiles_for_inclusion(index, size)?).await?;
+        Ok(inclusion_proof(index, size, &tiles)?)
+    }
+
+    /// Brings a note with a witness's line under it.
+    pub async fn bring_cosignature(&self, note: &str) -> Result<(), ClientError> {
+        let request = self.http.post(format!("{}/log/cosignatures", self.base));
+        let request = request.header("content-type", "text/plain; charset=utf-8");
+        self.send(request.body(note.to_owned())).await?;
+        Ok(())
+    }
+
+    async fn tiles(&self, wanted: Vec<(TileId, u16)>) -> Result<Tiles> {
         let mut tiles = Tiles::new();
-        for (id, width) in tiles_for_consistency(old, new)? {
+        for (id, width) in wanted {
             let path = TilePath::new(Resource::Hashes(id), width)?;
-            let bytes = self.client.bytes(&format!("/log/{path}")).await?;
+            let bytes = self.bytes(&format!("/log/{path}")).await?;
             tiles.insert(
                 id,
                 decode_tile(&bytes).with_context(|| format!("{path} is not a tile"))?,
             );
         }
-        Ok(consistency_proof(old, new, &tiles)?)
+        Ok(tiles)
     }
 }

@@ -7,3 +7,4 @@ mod link;
 mod packet;
 mod support;
 mod zone;
+mod witness;

@@ -66,6 +66,11 @@ pub(crate) async fn get_event_proof(
         }
         None => return Err(unpublished(&app, index)),
     };
+    // The newest checkpoint that the quorum has cosigned proves more than a newer one that it has not.
+    let witnessed = app.witnessing.as_ref().and_then(|one| one.witnesses.witnessed());
+    let released = witnessed
+        .filter(|witnessed| index < witnessed.head.size)
+        .unwrap_or_else(|| app.decorated(released));
     let proof = app
         .reader
         .proof(index, &released)

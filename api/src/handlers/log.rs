@@ -1,4 +1,4 @@
-//! `/log`: the log as other people's tools read it (C2SP tlog-tiles).
+//! `/log`: the log as other people's tools read it (C2SP tlog-tiles); what witnesses say is beside, in [`super::witnesses`].
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::conditional;
 use crate::problem::{Problem, ProblemKind};
 
 pub(crate) const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
-const BRIEF: HeaderValue = HeaderValue::from_static("public, max-age=1");
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+pub(super) const BRIEF: HeaderValue = HeaderValue::from_static("public, max-age=1");
+pub(super) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// How long an instance may take to catch up with what another has published: several of its own intervals.
@@ -38,24 +38,20 @@ pub(crate) async fn get_checkpoint(State(app): State<App>, headers: HeaderMap) -
             "This instance has not caught up with the newest checkpoint.",
         )
     })?;
+    let released = match &app.witnessing {
+        Some(witnessing) if witnessing.waits => witnessing.witnesses.witnessed().ok_or_else(|| {
+            Problem::new(
+                ProblemKind::NotFound,
+                "No checkpoint has the cosignatures of the quorum yet.",
+            )
+        })?,
+        _ => app.decorated(released),
+    };
     let kind = [(header::CONTENT_TYPE, TEXT), (header::CACHE_CONTROL, BRIEF)];
     // Who signs, and how often, may change while the tree does not.
     let tag = Hash::of(released.note.as_bytes()).to_base64url();
     let answer = (kind, released.note.to_string()).into_response();
     Ok(conditional::tagged(&headers, &tag, answer))
-}
-
-/// A copy of the policy by which this log wants to be verified. Verifiers take theirs from elsewhere.
-pub(crate) async fn get_policy(State(app): State<App>) -> Response {
-    let policy = format!(
-        "# A copy. Take the policy that you verify with from somewhere that the hub cannot change.\nlog {}\nquorum none\n",
-        app.log_key
-    );
-    (
-        [(header::CONTENT_TYPE, TEXT), (header::CACHE_CONTROL, BRIEF)],
-        policy,
-    )
-        .into_response()
 }
 
 /// A tile or an entry bundle: what the published checkpoint implies, and nothing beyond.

@@ -51,6 +51,33 @@ pub(super) fn log_operations() -> Vec<Operation> {
         )
         .note("Take the policy that you verify with from somewhere that the hub cannot change.")
         .bytes(200, "A tlog-policy.", PLAIN, &text()),
+        Operation::new(
+            "post",
+            "log",
+            "/log/cosignatures",
+            "post_cosignatures",
+            "Bring a cosignature",
+        )
+        .note("For witnesses that are never called. The body is a published checkpoint with the witness's line under it.")
+        .takes(PLAIN, &text())
+        .json(200, "How many lines were taken.", "CosignaturesTaken")
+        .fails(&[
+            Kind::MalformedRequest,
+            Kind::TooLarge,
+            Kind::NoWitnesses,
+            Kind::BadCosignature,
+        ]),
+        Operation::get(
+            "log",
+            "/v1/checkpoints/{size}",
+            "get_checkpoint_of_size",
+            "A published checkpoint with every cosignature that is kept of it",
+        )
+        .in_path("size", &number(), "1", "The number of entries.")
+        .bytes(200, "A signed note.", PLAIN, &text())
+        .fails(&[Kind::NotFound]),
+        Operation::get("log", "/v1/witnesses", "list_witnesses", "How each witness stands")
+            .json(200, "The witnesses of the policy, in its order.", "Witnesses"),
         of_level(of_index(tile(
             "/log/tile/{level}/{index}",
             "get_tile",
@@ -158,6 +185,57 @@ pub(super) fn schemas() -> Vec<Named> {
         (
             "Description",
             json!({ "type": "object", "additionalProperties": true }),
+        ),
+    ]
+}
+
+pub(super) fn witness_schemas() -> Vec<Named> {
+    let witness = object(&[
+        ("name", text()),
+        ("key", about(text(), "Its verifier key (C2SP vkey).")),
+        (
+            "is_independent",
+            about(flag(), "Whether it is from outside of the federation."),
+        ),
+        (
+            "size",
+            about(
+                number(),
+                "The largest tree that it has cosigned; 0 before the first.",
+            ),
+        ),
+        ("age_seconds", or_null(&number())),
+        (
+            "trouble",
+            or_null(&about(text(), "Why it did not cosign when it was asked last.")),
+        ),
+    ]);
+    vec![
+        (
+            "CosignaturesTaken",
+            object(&[("size", number()), ("taken", number())]),
+        ),
+        (
+            "Witnesses",
+            object(&[
+                ("published_size", number()),
+                ("witnessed_size", or_null(&number())),
+                (
+                    "split_needs",
+                    about(
+                        number(),
+                        "How many witnesses must lie for two checkpoints that disagree to meet the quorum both.",
+                    ),
+                ),
+                (
+                    "may_be_away",
+                    about(
+                        number(),
+                        "How many may be away, whichever they are, with the quorum still met.",
+                    ),
+                ),
+                ("witnesses", list_of(&witness)),
+            ]),
         ),
     ]
 }

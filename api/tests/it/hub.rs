@@ -268,6 +268,11 @@ impl Hub {
         }
     }
 
+    /// The witnesses of the hub.
+    pub(crate) fn app_witnesses(&self) -> daybook_store::witnessed::Witnesses {
+        self.app.witnesses().unwrap()
+    }
+
     /// A connection as the database's owner, who may do what no hub may.
     pub(crate) async fn owner(&self) -> Client {
         daybook_store::open(&self.db.config(), "daybook tests")

@@ -44,3 +44,5 @@ mod schemathesis;
 mod server;
 #[cfg(test)]
 mod tokens;
+#[cfg(test)]
+mod witnesses;

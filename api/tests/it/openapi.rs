@@ -304,8 +304,9 @@ async fn every_example_is_answered() {
                 _ => {}
             }
         }
-        if !operation.is_object() || filled == "/log/tile/0/000" || filled == "/log/tile/entries/000" {
-            // No tile is full yet.
+        let chance = ["/log/tile/0/000", "/log/tile/entries/000", "/v1/checkpoints/1"];
+        if !operation.is_object() || chance.contains(&filled.as_str()) {
+            // No tile is full yet, and which sizes were published is chance.
             continue;
         }
         for query in queries {

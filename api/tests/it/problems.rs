@@ -20,7 +20,7 @@ use tokio_postgres::Client;
 use crate::append::spliced;
 use crate::hub::{Answer, Hub, Signed, access_key, append_body, insider, now, relay, sha256, token};
 use crate::limited;
-use crate::{batch, follow};
+use crate::{batch, follow, witnesses};
 
 #[test]
 fn the_page_of_problems_is_that_of_the_set() {
@@ -139,6 +139,7 @@ async fn provoke(hub: &mut Hub, kind: ProblemKind) -> Answer {
             let uri = format!("/v1/packets/{}?sha256={}", id("refused"), sha256(b"other"));
             put_bare(hub, &uri, kind == ProblemKind::DigestMismatch).await
         }
+        ProblemKind::BadCosignature => witnesses::bad_cosignature().await,
         ProblemKind::NoWitnesses => batch::no_witnesses(hub).await,
         ProblemKind::TooFarBack => follow::too_far_back().await,
         ProblemKind::Busy => busy().await,

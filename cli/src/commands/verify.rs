@@ -1,4 +1,4 @@
-//! `daybook verify`: no network, nothing but a proof file, the event and the log's key.
+//! `daybook verify`: no network, nothing but a proof file, the event, and whom to trust.
 
 use std::fs;
 use std::path::Path;
@@ -9,6 +9,7 @@ use daybook_core::Hash;
 use daybook_core::event::Event;
 use daybook_core::note::VerifierKey;
 use daybook_core::proof_file::{ProofFile, ProofFileError};
+use daybook_core::trust::TrustPolicy;
 use serde_json::json;
 
 use super::output;
@@ -18,20 +19,55 @@ use crate::args::VerifyArgs;
 pub struct Verdict {
     /// The index that the proof is for.
     pub index: u64,
-    /// The number of entries of the tree, where the proof holds.
-    pub outcome: Result<u64, ProofFileError>,
+    /// What the proof says, where it holds.
+    pub outcome: Result<Proved, ProofFileError>,
+}
+
+/// What a proof that holds says.
+pub struct Proved {
+    /// The log.
+    pub log: String,
+    /// The number of entries of the tree.
+    pub size: u64,
+    /// The witnesses of the policy that cosigned it, and when by their own clocks, in seconds since 1970.
+    pub witnesses: Vec<(String, u64)>,
 }
 
 /// Checks that a leaf stands in the log of that key, as a proof file says.
 pub fn verify_proof(proof: &str, leaf: &Hash, key: &VerifierKey) -> Result<Verdict> {
+    verify_by(proof, leaf, &TrustPolicy::of_log(key.clone()))
+}
+
+/// The same by a policy.
+pub(super) fn verify_by(proof: &str, leaf: &Hash, policy: &TrustPolicy) -> Result<Verdict> {
     let proof = ProofFile::parse(proof.as_bytes()).context("this is not a `.tlog-proof` file")?;
-    let outcome = proof
-        .verify(leaf, key, key.name().as_str())
-        .map(|checkpoint| checkpoint.size());
+    let outcome = proof.verify_by(leaf, policy).map(|believed| Proved {
+        log: believed.checkpoint.origin().to_owned(),
+        size: believed.checkpoint.size(),
+        witnesses: believed
+            .witnesses
+            .iter()
+            .map(|(witness, time)| (witness.name().into_owned(), *time))
+            .collect(),
+    });
     Ok(Verdict {
         index: proof.index(),
         outcome,
     })
+}
+
+/// The policy that a person names: a file, or a key alone.
+pub(super) fn policy(file: Option<&Path>, key: Option<&VerifierKey>) -> Result<TrustPolicy> {
+    match (file, key) {
+        (Some(path), _) => {
+            let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let policy = TrustPolicy::parse(&text).with_context(|| format!("in {}", path.display()))?;
+            anyhow::ensure!(!policy.logs().is_empty(), "{} names no log", path.display());
+            Ok(policy)
+        }
+        (None, Some(key)) => Ok(TrustPolicy::of_log(key.clone())),
+        (None, None) => anyhow::bail!("say whom to trust: --log-key or --policy"),
+    }
 }
 
 pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode> {
@@ -42,22 +78,23 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode> {
             .context("--leaf-hash is a SHA-256 digest in base64 (44 characters) or base64url (43)")?,
         (None, None) => anyhow::bail!("say which event: --entry or --leaf-hash"),
     };
-    let verdict = verify_proof(&read(&args.proof)?, &leaf, &args.log_key)?;
-    let log = args.log_key.name().as_str();
+    let policy = policy(args.policy.as_deref(), args.log_key.as_ref())?;
+    let verdict = verify_by(&read(&args.proof)?, &leaf, &policy)?;
     if args.json {
-        let reason = verdict.outcome.as_ref().err().map(ToString::to_string);
-        let document = json!({
-            "holds": verdict.outcome.is_ok(), "index": verdict.index, "log": log, "leaf_hash": leaf.to_base64url(),
-            "tree_size": verdict.outcome.as_ref().ok(), "reason": reason,
-        });
-        output::line(&document.to_string());
+        output::line(&as_json(&verdict, &leaf).to_string());
     } else {
         match &verdict.outcome {
-            Ok(size) => output::line(&format!(
-                "holds: entry {} of {log}, in a tree of {size} entries",
-                verdict.index
+            Ok(proved) => output::line(&format!(
+                "holds: entry {} of {}, in a tree of {} entries{}",
+                verdict.index,
+                proved.log,
+                proved.size,
+                in_words(&proved.witnesses)
             )),
-            Err(error) => output::line(&format!("does not hold: {error}")),
+            Err(error) => {
+                let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+                output::line(&format!("does not hold: {error}{}", cause.unwrap_or_default()));
+            }
         }
     }
     Ok(if verdict.outcome.is_ok() {
@@ -65,6 +102,34 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn as_json(verdict: &Verdict, leaf: &Hash) -> serde_json::Value {
+    let proved = verdict.outcome.as_ref().ok();
+    let witnesses = proved.map(|proved| proved.witnesses.iter());
+    let witnesses: Vec<_> = witnesses
+        .into_iter()
+        .flatten()
+        .map(|(name, time)| json!({ "name": name, "time": time }))
+        .collect();
+    json!({
+        "holds": proved.is_some(), "index": verdict.index, "log": proved.map(|proved| &proved.log),
+        "leaf_hash": leaf.to_base64url(), "tree_size": proved.map(|proved| proved.size), "witnesses": witnesses,
+        "reason": verdict.outcome.as_ref().err().map(ToString::to_string),
+    })
+}
+
+/// Who cosigned, and the earliest moment by which the entry stood there.
+fn in_words(witnesses: &[(String, u64)]) -> String {
+    let Some((_, first)) = witnesses.iter().min_by_key(|(_, time)| *time) else {
+        return String::new();
+    };
+    let names: Vec<&str> = witnesses.iter().map(|(name, _)| name.as_str()).collect();
+    let time = i64::try_from(*first)
+        .ok()
+        .and_then(|time| jiff::Timestamp::from_second(time).ok());
+    let time = time.map_or_else(|| first.to_string(), |time| time.to_string());
+    format!(", cosigned by {}, the first at {time}", names.join(", "))
 }
 
 /// The leaf hash of an event in a file; one line end after it is not part of it.

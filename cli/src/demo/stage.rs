@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::args::DemoArgs;
 use crate::commands::output;
-use crate::config::{Config, LimitTable, PacketConfig, Secrets};
+use crate::config::{Config, LimitTable, PacketConfig, Secrets, WitnessConfig};
 use crate::hub::{self, Consent, Hub};
 use daybook_agent::author::Author;
 use daybook_agent::client::{Client, Follower};
@@ -47,6 +47,7 @@ impl Stage {
             trusted_proxies: Vec::new(),
             limits: LimitTable::default(),
             packets: PacketConfig::default(),
+            witnesses: WitnessConfig::default(),
         };
         fs::create_dir_all(&config.data_dir)
             .with_context(|| format!("cannot make {}", config.data_dir.display()))?;

@@ -46,7 +46,7 @@ async fn found_on(config: &Config, secrets: &Secrets, name: &str, database: &Dat
     };
     daybook_store::initialise(&client, &identity).await?;
     drop(client);
-    let store = open_store(config, database, signer, Consent::default()).await?;
+    let store = open_store(config, database, signer, Consent::default(), None).await?;
     let appended = open_log(config, name, &log_key, &store).await;
     store.close().await;
     appended?;

@@ -12,3 +12,4 @@ mod hub;
 mod operation;
 mod restore;
 mod service;
+mod witnesses;

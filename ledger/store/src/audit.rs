@@ -15,6 +15,7 @@
 
 mod check;
 mod compare;
+mod cosignatures;
 mod fetch;
 mod finding;
 mod openings;

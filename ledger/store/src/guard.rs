@@ -66,6 +66,16 @@ pub enum GuardError {
         /// Entries in the released checkpoint.
         released: u64,
     },
+    /// The database is behind what somebody else holds under this log's own key.
+    #[error(
+        "the database holds {found} entries, but a witness holds a checkpoint over {released} under this log's own key: this is an older copy. Nothing is written. Restore a newer copy of the database, or build it anew from a copy of the log"
+    )]
+    OlderThanWitness {
+        /// Entries in the database.
+        found: u64,
+        /// Entries in the checkpoint.
+        released: u64,
+    },
     /// The database holds another log from some point on.
     #[error(
         "the first {0} entries of the database do not give the root that was released for them: this is not a continuation of the published log. Nothing is written. Restore the true database"

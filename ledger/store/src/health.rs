@@ -47,7 +47,7 @@ impl Health {
     }
 
     /// Stops all writing until a person decides. The first reason stays.
-    pub(crate) fn stop(&self, reason: String) {
+    pub fn stop(&self, reason: String) {
         self.stopped.send_if_modified(|old| {
             let is_first = old.is_none();
             if is_first {

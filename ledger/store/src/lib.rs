@@ -36,6 +36,7 @@ pub mod read;
 mod row;
 mod sql;
 mod store;
+pub mod witnessed;
 
 pub use connect::{Address, AddressError, Verify, open};
 pub use error::StoreError;

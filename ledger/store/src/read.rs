@@ -159,6 +159,11 @@ impl Reader {
         row.map(|row| hash(&row, 0)).transpose()
     }
 
+    /// The checkpoint that was published for a size, as it was released; `None` where none was.
+    pub async fn checkpoint(&self, size: u64) -> Result<Option<Released>, StoreError> {
+        crate::witnessed::checkpoint(&self.client().await?, size).await
+    }
+
     /// The first `width` nodes of a tile. Ask only for what a published checkpoint implies.
     pub async fn tile(&self, id: TileId, width: u16) -> Result<Vec<Hash>, StoreError> {
         log::tile(&self.client().await?, id, width).await
@@ -181,6 +186,11 @@ impl Reader {
         let note = Note::parse(released.note.as_bytes()).map_err(|error| damaged(error.to_string()))?;
         let proof = ProofFile::new(index, path, note).map_err(|error| damaged(error.to_string()))?;
         Ok(Some(proof))
+    }
+
+    /// The root over the first `size` entries. Ask only for what was published.
+    pub async fn root(&self, size: u64) -> Result<Hash, StoreError> {
+        log::root(&self.client().await?, size).await
     }
 
     /// The consistency proof between two published sizes; `None` where the old one is the larger.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use daybook_core::note::NoteSigner;
+use daybook_core::trust::TrustPolicy;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -19,6 +20,7 @@ use crate::monitor::{Monitor, Watched};
 use crate::packets::Packets;
 use crate::publish::{self, Published, Publisher};
 use crate::read::Reader;
+use crate::witnessed::{Gatherer, Witnesses};
 use crate::{Address, StoreError, audit, connect, erase, migrate};
 
 /// How a log is opened.
@@ -33,6 +35,9 @@ pub struct Options {
     pub guard_path: PathBuf,
     /// A person has said that this database is the true and newest one, whatever the guard says of server and file.
     pub trust_database: bool,
+    /// Trees that others hold under this log's own key, such as those that witnesses cosigned last: the database must
+    /// continue them too.
+    pub held_elsewhere: Vec<TreeHead>,
     /// Refuse a server that may forget what it acknowledged. Off only in tests, which crash no machine.
     pub require_durability: bool,
 }
@@ -68,6 +73,8 @@ pub struct Store {
     pub health: Health,
     /// Watches all of it.
     pub monitor: Monitor,
+    /// Connections for what is kept about witnesses.
+    witness_pool: deadpool_postgres::Pool,
     /// Keeps authors to a pace.
     pub gate: Gate,
     /// The committed head as this instance knows it.
@@ -97,6 +104,7 @@ impl Store {
             signer,
             guard_path,
             trust_database,
+            held_elsewhere,
             require_durability,
         } = options;
         let writers = connect::writer_pool(&config)?;
@@ -112,6 +120,7 @@ impl Store {
         let guard = Guard::open(&guard_path)?;
         guard.probe()?;
         check_guard(&mut client, &guard, &origin, &server, trust_database).await?;
+        check_held_elsewhere(&mut client, &held_elsewhere).await?;
         audit::recent::check(&config, signer.verifier()).await?;
         erase::replay(&client).await?;
         drop(client);
@@ -181,6 +190,7 @@ impl Store {
         Ok(Self {
             appender,
             reader,
+            witness_pool: packets.clone(),
             packets: Packets::new(packets),
             published,
             health,
@@ -189,6 +199,11 @@ impl Store {
             head: head_seen,
             loops,
         })
+    }
+
+    /// Keeps what the witnesses of a policy say, whose only log must be this one; the gatherer must run for it.
+    pub fn witnesses(&self, policy: TrustPolicy) -> (Witnesses, Gatherer) {
+        Witnesses::new(self.witness_pool.clone(), policy, self.published.clone())
     }
 
     /// Appends what waits, publishes it, and ends. From now on every clone of the appender refuses.
@@ -205,6 +220,27 @@ impl Store {
     pub fn hard_stop(&self) -> CancellationToken {
         self.loops.stop.hard.clone()
     }
+}
+
+/// The database must continue what others were shown, whatever the guard file has forgotten.
+async fn check_held_elsewhere(
+    client: &mut deadpool_postgres::Object,
+    elsewhere: &[TreeHead],
+) -> Result<(), OpenError> {
+    let head = log::locked_head(client).await?;
+    for held in elsewhere {
+        if head.size < held.size {
+            return Err(GuardError::OlderThanWitness {
+                found: head.size,
+                released: held.size,
+            }
+            .into());
+        }
+        if log::root(&*client, held.size).await? != held.root {
+            return Err(GuardError::Fork(held.size).into());
+        }
+    }
+    Ok(())
 }
 
 /// The database must continue what this hub has released.

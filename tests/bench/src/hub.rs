@@ -83,6 +83,7 @@ impl Place {
             signer,
             guard_path: config.guard_path.clone(),
             trust_database: false,
+            held_elsewhere: Vec::new(),
             require_durability: true,
         })
         .await?;

@@ -53,6 +53,7 @@ pub fn options(config: Config, guard_path: &Path) -> Options {
         signer: signer(),
         guard_path: guard_path.to_owned(),
         trust_database: false,
+        held_elsewhere: Vec::new(),
         require_durability: false,
     }
 }

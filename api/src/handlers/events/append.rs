@@ -49,14 +49,24 @@ pub(super) enum Wait {
     Witnessed,
 }
 
+impl Wait {
+    /// The member of the answer that says whether it came in time.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Witnessed => "witnessed",
+        }
+    }
+}
+
 /// Appends an event: 201 with where it stands, 200 where it stood there before. With `dry_run`, says what would happen.
 pub(crate) async fn append_event(
     State(app): State<App>,
     Query(query): Query<AppendQuery>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let waits = waits(query.wait)?;
-    if waits && query.dry_run {
+    let wait = waits(&app, query.wait)?;
+    if wait.is_some() && query.dry_run {
         return Err(Problem::new(
             ProblemKind::MalformedRequest,
             "A dry run appends nothing that could be waited for: leave out `wait` or `dry_run`.",
@@ -75,9 +85,9 @@ pub(crate) async fn append_event(
     // Who only waits to be published takes no room from others.
     drop(held);
     let mut answer = receipt_body(&receipt, &stream, seq);
-    if waits {
-        let proof = published_proof(&app, &receipt).await;
-        answer["published"] = json!(proof.is_some());
+    if let Some(wait) = wait {
+        let proof = published_proof(&app, wait, &receipt).await;
+        answer[wait.word()] = json!(proof.is_some());
         if let Some(proof) = proof {
             answer["proof"] = proof.into();
         }
@@ -135,15 +145,18 @@ fn parse_openings(texts: &[String]) -> Result<Vec<Opening>, Problem> {
     })
 }
 
-/// Whether the answer waits until the event is published. What cannot be waited for is refused before anything is appended.
-pub(super) fn waits(wait: Option<Wait>) -> Result<bool, Problem> {
+/// What the answer waits for. What cannot be waited for is refused before anything is appended.
+pub(super) fn waits(app: &App, wait: Option<Wait>) -> Result<Option<Wait>, Problem> {
+    let asks = |app: &App| {
+        let witnessing = app.witnessing.as_ref();
+        witnessing.is_some_and(|one| one.witnesses.policy().asks_for_witnesses())
+    };
     match wait {
-        None => Ok(false),
-        Some(Wait::Published) => Ok(true),
-        Some(Wait::Witnessed) => Err(Problem::new(
+        Some(Wait::Witnessed) if !asks(app) => Err(Problem::new(
             ProblemKind::NoWitnesses,
             "No witness cosigns this log's checkpoints, so that waiting for one would never end. Nothing was appended.",
         )),
+        wait => Ok(wait),
     }
 }
 
@@ -163,16 +176,21 @@ pub(super) fn status(receipt: &Receipt) -> StatusCode {
     }
 }
 
-/// The first checkpoint over so many entries; `None` where none came in time.
-pub(super) async fn published(app: &App, size: u64) -> Option<Released> {
-    let mut published = app.published.clone();
-    let released = tokio::time::timeout(WAIT, published.covering(size)).await;
-    released.ok().flatten()
+/// A checkpoint over so many entries, as far as it is waited for; `None` where none came in time.
+pub(super) async fn published(app: &App, wait: Wait, size: u64) -> Option<Released> {
+    let released = async {
+        match (wait, &app.witnessing) {
+            (Wait::Witnessed, Some(witnessing)) => witnessing.witnesses.covering(size).await,
+            _ => app.published.clone().covering(size).await,
+        }
+    };
+    let released = tokio::time::timeout(WAIT, released).await.ok().flatten();
+    released.map(|released| app.decorated(released))
 }
 
 /// The `.tlog-proof` of what was appended just now. It stands in the log whether or not there is one to show yet.
-async fn published_proof(app: &App, receipt: &Receipt) -> Option<String> {
-    let released = published(app, receipt.index + 1).await?;
+async fn published_proof(app: &App, wait: Wait, receipt: &Receipt) -> Option<String> {
+    let released = published(app, wait, receipt.index + 1).await?;
     match app.reader.proof(receipt.index, &released).await {
         Ok(proof) => proof.map(|proof| proof.to_string()),
         Err(error) => {

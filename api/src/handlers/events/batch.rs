@@ -44,7 +44,7 @@ pub(crate) async fn append_batch(
     Query(query): Query<BatchQuery>,
     request: Request,
 ) -> Result<axum::Json<Value>, Problem> {
-    let waits = waits(query.wait)?;
+    let wait = waits(&app, query.wait)?;
     let mut held = app.bodies.read::<BatchBody>(request, MAX_BODY).await?;
     let mut events = std::mem::take(&mut held.body.events);
     if events.len() > MAX_EVENTS {
@@ -83,14 +83,14 @@ pub(crate) async fn append_batch(
     // Who only waits to be published takes no room from others.
     drop(held);
     let mut answer = json!({ "results": results });
-    if waits {
+    if let Some(wait) = wait {
         // One checkpoint covers them all; each proof against it is at `/v1/events/{index}/proof`.
         let released = if end == 0 {
             None
         } else {
-            published(&app, end).await
+            published(&app, wait, end).await
         };
-        answer["published"] = json!(released.is_some());
+        answer[wait.word()] = json!(released.is_some());
         if let Some(released) = released {
             answer["checkpoint"] = json!(&*released.note);
         }

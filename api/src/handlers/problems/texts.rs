@@ -139,6 +139,10 @@ impl ProblemKind {
                 "The request wants to wait for a witness, and no witness cosigns this log's checkpoints: it would wait for ever.",
                 "No witness cosigns this log's checkpoints, so that waiting for one would never end. Nothing was appended.",
             ),
+            Self::BadCosignature => (
+                "A witness brought a checkpoint with its line under it, and the line is not one of this log's witnesses', or not over a checkpoint that this log published.",
+                "the cosignature is not that witness's over a checkpoint that this log published",
+            ),
             Self::TooFarBack => (
                 "A stream of events is for following what happens. What lies far back is read faster page by page.",
                 "The log has 300000 entries, and a stream of it begins at most 100000 back.",

@@ -24,6 +24,7 @@ fn of_appends() -> Vec<Named> {
     ];
     let waited = [
         ("published", flag()),
+        ("witnessed", flag()),
         ("proof", about(text(), "A `.tlog-proof`.")),
     ];
     let rehearsal = [
@@ -65,7 +66,11 @@ fn batch_answer() -> Value {
     let checkpoint = about(text(), "A signed note that covers them all.");
     object_with(
         &[("results", results)],
-        &[("published", flag()), ("checkpoint", checkpoint)],
+        &[
+            ("published", flag()),
+            ("witnessed", flag()),
+            ("checkpoint", checkpoint),
+        ],
     )
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::raw::Raw;
 use super::replay::Replay;
 use super::scratch::Table;
-use super::{AuditError, Finding, Options};
+use super::{AuditError, Finding, Options, cosignatures};
 use crate::guard::{Guard, GuardError};
 use crate::identity::{Server, ServerId};
 use crate::log::TreeHead;
@@ -55,6 +55,7 @@ pub(super) async fn all(
         replay.report.add(finding);
     }
     erasures(client, replay).await?;
+    cosignatures::all(client, replay).await?;
     packet_rows(client, replay).await?;
     if let Some((path, file)) = options.guard_path.as_deref().zip(guard_file) {
         guard(client, replay, path, file).await?;

@@ -40,3 +40,5 @@ mod tree;
 mod two;
 #[cfg(test)]
 mod window;
+#[cfg(test)]
+mod witnessed;

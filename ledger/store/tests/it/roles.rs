@@ -6,13 +6,21 @@ use tokio_postgres::error::SqlState;
 
 use crate::support::check_whole;
 
-const IMMUTABLE: [&str; 5] = ["entries", "tiles", "checkpoints", "keys", "log_identity"];
+const IMMUTABLE: [&str; 6] = [
+    "entries",
+    "tiles",
+    "checkpoints",
+    "cosignatures",
+    "keys",
+    "log_identity",
+];
 
 fn changes(table: &str) -> [String; 3] {
     let column = match table {
         "entries" => "event",
         "tiles" => "data",
         "checkpoints" => "note",
+        "cosignatures" => "line",
         "keys" => "actor",
         _ => "origin",
     };

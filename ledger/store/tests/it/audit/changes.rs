@@ -6,12 +6,14 @@ use tokio_postgres::Client;
 
 use super::{Copies, eventful};
 
-/// Tables that hold nothing of the log: the schema's own story, and views' cursors, which views check themselves.
-const OTHERS: [&str; 4] = [
+/// Tables that hold nothing of the log: the schema's own story, views' cursors, which views check themselves, and whom
+/// the hub asked last.
+const OTHERS: [&str; 5] = [
     "refinery_schema_history",
     "schema_window",
     "view_cursors",
     "packet_places",
+    "witnesses",
 ];
 
 /// Columns whose value nothing else tells: a clock that one side read once, or a place that the packets' folder tells.
@@ -46,6 +48,7 @@ fn changes() -> Vec<Change> {
     all.extend(tree());
     all.extend(derived());
     all.extend(beside());
+    all.extend(cosigned());
     all
 }
 
@@ -315,6 +318,35 @@ fn beside() -> Vec<Change> {
     ]
 }
 
+fn cosigned() -> Vec<Change> {
+    vec![
+        change(
+            "cosignatures",
+            "size",
+            "UPDATE cosignatures SET size = (SELECT min(size) FROM checkpoints)",
+            "cosignatures ",
+        ),
+        change(
+            "cosignatures",
+            "witness",
+            "UPDATE cosignatures SET witness = replace(witness, 'w.example', 'v.example')",
+            "cosignatures ",
+        ),
+        change(
+            "cosignatures",
+            "time",
+            "UPDATE cosignatures SET time = time + 1",
+            "cosignatures ",
+        ),
+        change(
+            "cosignatures",
+            "line",
+            "UPDATE cosignatures SET line = replace(line, 'w.example', 'v.example')",
+            "cosignatures ",
+        ),
+    ]
+}
+
 async fn columns(client: &Client) -> BTreeSet<(String, String)> {
     // The server itself makes what is generated from the row's other columns, and takes nothing else.
     let sql = "SELECT table_name::text, column_name::text
@@ -326,7 +358,7 @@ async fn columns(client: &Client) -> BTreeSet<(String, String)> {
         .collect()
 }
 
-/// A log with one packet.
+/// A log with one packet and one cosignature.
 async fn with_packet() -> Copies {
     let log = eventful().await;
     let owner = log.world.cast.researcher().to_string();
@@ -335,6 +367,7 @@ async fn with_packet() -> Copies {
          VALUES ('10000000-0000-4000-8000-000000000000', sha256('x'), 1, 'request', '{owner}')"
     );
     log.owner().await.batch_execute(&sql).await.unwrap();
+    crate::witnessed::cosign(&log).await;
     Copies::of(log).await
 }
 
