@@ -6,5 +6,5 @@ mod cwltool;
 mod link;
 mod packet;
 mod support;
-mod zone;
 mod witness;
+mod zone;
