@@ -18,7 +18,7 @@ CHAOS_MINUTES ?= 10
 BENCH = cargo run --release --locked -q -p daybook-bench -- run --date "$$(date -u +%F)" \
   --commit "$$(git rev-parse --short HEAD 2>/dev/null || echo unknown)" --entries
 
-.PHONY: help setup demo test chaos fuzz bench bench-large generate deny clean
+.PHONY: help setup demo test wfexs-test chaos fuzz bench bench-large generate deny clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,10 @@ test: setup ## everything CI checks: format, lints, all tests against a real Pos
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
+
+wfexs-test: ## run our cases with a WfExS-backend that you have: WFEXS=its command, WFEXS_CACHE=its filled cache folder
+	@test -n "$(WFEXS)" && test -n "$(WFEXS_CACHE)" || { echo "say WFEXS='<python> <WfExS-backend.py>' and WFEXS_CACHE=<folder>" >&2; exit 2; }
+	DAYBOOK_WFEXS="$(WFEXS)" DAYBOOK_WFEXS_CACHE="$(WFEXS_CACHE)" cargo test --locked -p daybook-agent --test it wfexs:: -- --nocapture
 
 chaos: ## two hubs under random faults, then one under ten times its load, CHAOS_MINUTES (10) for each
 	DAYBOOK_CHAOS_MINUTES=$(CHAOS_MINUTES) cargo test --locked -p daybook --test it chaos:: -- --test-threads 1 --nocapture

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what Daybook needs besides Rust, and only what is missing: PostgreSQL's server programs, a C compiler, and a
-# Python environment in .venv with pinned packages. Run it again at any time; when nothing is missing it does nothing.
+# Installs what Daybook needs besides Rust, and only what is missing: PostgreSQL's server programs, a C compiler,
+# bubblewrap for the sandbox of workflows, and a Python environment in .venv with pinned packages. Run it again at any time; when nothing is missing it does nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -64,6 +64,7 @@ find_python >/dev/null || packages+=(python3-venv)
 has_compiler || packages+=(gcc libc6-dev)
 command -v pkg-config >/dev/null || packages+=(pkg-config)
 command -v setpriv >/dev/null || packages+=(util-linux)
+command -v bwrap >/dev/null || packages+=(bubblewrap)
 
 if [ "${#packages[@]}" -gt 0 ]; then
   echo "setup: installing ${packages[*]}" >&2

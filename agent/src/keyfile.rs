@@ -208,7 +208,8 @@ fn write_secret(path: &Path, text: &str) -> Result<()> {
     Ok(())
 }
 
-fn read_secret(path: &Path) -> Result<String> {
+/// Reads a file that nobody but its owner may be able to read.
+pub fn read_secret(path: &Path) -> Result<String> {
     let mode = fs::metadata(path)
         .with_context(|| format!("cannot read {}", path.display()))?
         .permissions()

@@ -60,6 +60,29 @@ fn absolute(file: &Path) -> Option<PathBuf> {
     executable.then(|| std::path::absolute(file).ok()).flatten()
 }
 
+/// What a program needs besides the system: itself, or the whole Python environment that it lies in with the Python that
+/// this was made from.
+pub(super) fn program_folders(program: &Path) -> Vec<PathBuf> {
+    let root = program.parent().and_then(Path::parent);
+    let Some(root) = root.filter(|root| root.join("pyvenv.cfg").is_file()) else {
+        return vec![program.to_path_buf()];
+    };
+    let mut folders = vec![root.to_path_buf()];
+    let settings = std::fs::read_to_string(root.join("pyvenv.cfg")).unwrap_or_default();
+    let home = settings.lines().find_map(|line| {
+        let (name, value) = line.split_once('=')?;
+        (name.trim() == "home").then(|| PathBuf::from(value.trim()))
+    });
+    let python = home.as_deref().and_then(Path::parent);
+    // A home of `/bin` would make that everything.
+    folders.extend(
+        python
+            .filter(|folder| folder.parent().is_some())
+            .map(Path::to_path_buf),
+    );
+    folders
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;

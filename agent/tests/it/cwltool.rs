@@ -1,15 +1,17 @@
 //! The study, executed for real by cwltool.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use daybook_agent::engine::{FailureCode, Job, RunError, RunReport, find_cwltool, run};
+use daybook_agent::engine::{
+    Cwltool, Engine, FailureCode, Job, Provided, RunError, RunLimits, RunReport, Sandbox, find_cwltool,
+};
 use daybook_agent::packet::{Bag, Limits, read_request};
 use daybook_study::{RELEASABLE_THRESHOLD, generate_data, request_packet, workflow_digest};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{DATASET, bag, params};
+use crate::support::{DATASET, bag, params, until_gone, until_there};
 
 fn cwltool() -> PathBuf {
     let given = std::env::var_os("DAYBOOK_CWLTOOL").map(PathBuf::from);
@@ -20,7 +22,7 @@ fn cwltool() -> PathBuf {
 /// One TRE with its data, and a place to run.
 struct Place {
     folder: tempfile::TempDir,
-    datasets: BTreeMap<String, PathBuf>,
+    datasets: BTreeMap<String, Provided>,
     stop: CancellationToken,
 }
 
@@ -32,33 +34,35 @@ impl Place {
         std::fs::write(&data, generate_data(tre, 3_000)).unwrap();
         Self {
             folder,
-            datasets: [(DATASET.to_owned(), data)].into(),
+            datasets: [(DATASET.to_owned(), data.into())].into(),
             stop: CancellationToken::new(),
         }
     }
 
-    async fn run(
-        &self,
-        bag: &Bag,
-        time_limit: Duration,
-        memory_limit: Option<u64>,
-    ) -> Result<RunReport, RunError> {
+    async fn run(&self, bag: &Bag, limits: &RunLimits) -> Result<RunReport, RunError> {
+        let engine = Engine::Cwltool(Cwltool {
+            program: cwltool(),
+            sandbox: Sandbox::strongest().await.unwrap(),
+        });
         let work = self.folder.path().join("work");
-        let (cwltool, stop) = (cwltool(), &self.stop);
-        run(&Job {
-            cwltool: &cwltool,
-            work: &work,
-            packet: bag,
-            datasets: &self.datasets,
-            time_limit,
-            memory_limit,
-            stop,
-        })
-        .await
+        engine
+            .run(&Job {
+                work: &work,
+                packet: bag,
+                datasets: &self.datasets,
+                limits,
+                stop: &self.stop,
+            })
+            .await
     }
 }
 
-const LONG: Duration = Duration::from_mins(5);
+fn long() -> RunLimits {
+    RunLimits {
+        seconds: 300,
+        ..RunLimits::default()
+    }
+}
 
 fn text<'a>(report: &'a RunReport, name: &str) -> &'a str {
     let file = report.outputs.iter().find(|file| file.name == name).unwrap();
@@ -91,7 +95,7 @@ fn expected(tre: &str) -> BTreeMap<(String, String), u32> {
 async fn the_study_counts_rightly_and_masks_small_cells() {
     let packet = request_packet(&params(RELEASABLE_THRESHOLD)).unwrap();
     let opened = Bag::from_zip(&packet, &Limits::default()).unwrap();
-    let report = Place::new("wessex").run(&opened, LONG, None).await.unwrap();
+    let report = Place::new("wessex").run(&opened, &long()).await.unwrap();
     assert!(report.engine.starts_with("cwltool 3."), "{}", report.engine);
     let names: Vec<&str> = report.outputs.iter().map(|file| file.name.as_str()).collect();
     assert_eq!(names, ["counts.csv", "summary.json"]);
@@ -121,7 +125,7 @@ async fn the_study_counts_rightly_and_masks_small_cells() {
 
 #[tokio::test]
 async fn a_threshold_of_nought_shows_small_cells_that_a_checker_withholds() {
-    let report = Place::new("lothian").run(&bag(0), LONG, None).await.unwrap();
+    let report = Place::new("lothian").run(&bag(0), &long()).await.unwrap();
     let counts = text(&report, "counts.csv")
         .lines()
         .skip(1)
@@ -149,29 +153,21 @@ fn command(script: &str) -> Bag {
     bag
 }
 
-/// Whether a process of this machine has `word` among its arguments.
-fn is_running(word: &str) -> bool {
-    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
-    processes
-        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
-        .any(|line| {
-            line.split(|byte| *byte == 0)
-                .any(|argument| argument == word.as_bytes())
-        })
-}
-
 #[tokio::test]
 async fn a_run_over_its_time_is_killed_with_all_that_it_started() {
     let started = Instant::now();
     // Two levels down, in the background, ignoring polite signals; 86413 seconds is the mark by which it is found.
     let place = Place::new("wessex");
-    let mark = place.folder.path().join("begun");
-    let script = format!(
-        "touch '{}'; trap '' TERM; (sleep 86413 &) ; sleep 86413",
-        mark.display()
-    );
+    let mark = place.folder.path().join("work/tmp/begun");
+    let script = "touch $TMPDIR/../begun; trap '' TERM; (setsid sleep 86413 &) ; sleep 86413";
     let error = place
-        .run(&command(&script), Duration::from_secs(10), None)
+        .run(
+            &command(script),
+            &RunLimits {
+                seconds: 10,
+                ..long()
+            },
+        )
         .await
         .unwrap_err();
     assert!(matches!(error, RunError::TimeLimit(_)), "{error}");
@@ -184,8 +180,8 @@ async fn a_run_over_its_time_is_killed_with_all_that_it_started() {
 #[tokio::test]
 async fn a_run_that_is_stopped_ends_with_all_that_it_started() {
     let place = Place::new("wessex");
-    let mark = place.folder.path().join("begun");
-    let bag = command(&format!("touch '{}'; sleep 86417", mark.display()));
+    let mark = place.folder.path().join("work/tmp/begun");
+    let bag = command("touch $TMPDIR/../begun; sleep 86417");
     let stop = place.stop.clone();
     let stopping = async {
         // The run's own mark says when there is something to stop.
@@ -193,62 +189,43 @@ async fn a_run_that_is_stopped_ends_with_all_that_it_started() {
         stop.cancel();
         std::future::pending().await
     };
+    let limits = long();
     let ended = tokio::select! {
-        ended = place.run(&bag, LONG, None) => ended,
+        ended = place.run(&bag, &limits) => ended,
         never = stopping => never,
     };
     assert_eq!(ended.unwrap_err().code(), FailureCode::Stopped);
     until_gone("86417").await;
 }
 
-/// Waits for the kernel to have finished with processes that were killed.
-async fn until_gone(word: &str) {
-    let gone = async {
-        let mut ticks = tokio::time::interval(Duration::from_millis(20));
-        while is_running(word) {
-            ticks.tick().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), gone)
-        .await
-        .expect("nothing outlives the run");
-}
-
-async fn until_there(file: &Path) {
-    let mut ticks = tokio::time::interval(Duration::from_millis(20));
-    while !file.exists() {
-        ticks.tick().await;
-    }
-}
-
 #[tokio::test]
 async fn what_a_tool_leaves_in_the_background_does_not_outlive_the_run() {
     let bag = command("(sleep 86419 >/dev/null 2>&1 &); echo done > out.txt");
-    let report = Place::new("wessex").run(&bag, LONG, None).await.unwrap();
+    let report = Place::new("wessex").run(&bag, &long()).await.unwrap();
     assert_eq!(text(&report, "out.txt"), "done\n");
     until_gone("86419").await;
 }
 
 #[tokio::test]
 async fn failures_have_codes_from_the_closed_list() {
-    let code = async |bag: &Bag, memory| {
+    let code = async |bag: &Bag, memory: u64| {
         Place::new("wessex")
-            .run(bag, LONG, memory)
+            .run(bag, &RunLimits { memory, ..long() })
             .await
             .unwrap_err()
             .code()
             .as_str()
     };
-    assert_eq!(code(&command("exit 3"), None).await, "tool-error");
+    assert_eq!(code(&command("exit 3"), 8 << 30).await, "tool-error");
     let hungry = "python3 -c 'bytearray(8 << 30)'; exit 1";
-    assert_eq!(code(&command(hungry), Some(2 << 30)).await, "memory-limit");
+    assert_eq!(code(&command(hungry), 2 << 30).await, "memory-limit");
     let mut bare = bag(10);
     bare.payload.remove("workflow/asthma-admissions.cwl");
-    assert_eq!(code(&bare, None).await, "input-missing");
+    assert_eq!(code(&bare, 8 << 30).await, "input-missing");
 
     let mut place = Place::new("wessex");
     place.datasets.clear();
-    let error = place.run(&bag(10), LONG, None).await.unwrap_err();
+    let error = place.run(&bag(10), &long()).await.unwrap_err();
     assert_eq!(error.code(), FailureCode::InputMissing);
     assert!(error.to_string().contains(DATASET), "{error}");
 }
@@ -256,7 +233,7 @@ async fn failures_have_codes_from_the_closed_list() {
 #[tokio::test]
 async fn a_tool_s_log_stays_out_of_the_error_s_text() {
     let error = Place::new("wessex")
-        .run(&command("echo patient-7 >&2; exit 1"), LONG, None)
+        .run(&command("echo patient-7 >&2; exit 1"), &long())
         .await
         .unwrap_err();
     assert!(!error.to_string().contains("patient-7"));
@@ -266,7 +243,7 @@ async fn a_tool_s_log_stays_out_of_the_error_s_text() {
 #[tokio::test]
 async fn a_tool_sees_nothing_of_our_environment() {
     let report = Place::new("wessex")
-        .run(&command("env > out.txt"), LONG, None)
+        .run(&command("env > out.txt"), &long())
         .await
         .unwrap();
     let names: Vec<&str> = text(&report, "out.txt")
@@ -286,7 +263,7 @@ async fn a_tool_sees_nothing_of_our_environment() {
 async fn a_work_folder_in_use_is_refused() {
     let place = Place::new("wessex");
     std::fs::create_dir_all(place.folder.path().join("work/out")).unwrap();
-    let error = place.run(&bag(10), LONG, None).await.unwrap_err();
+    let error = place.run(&bag(10), &long()).await.unwrap_err();
     assert!(matches!(error, RunError::Work { .. }), "{error}");
 }
 

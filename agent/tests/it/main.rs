@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
 mod cwltool;
+mod engine;
 mod link;
 mod packet;
 mod support;
+mod tes;
+mod wfexs;
 mod witness;
 mod zone;

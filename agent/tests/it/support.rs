@@ -1,6 +1,7 @@
 //! What several of these tests need.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use daybook_agent::packet::{Bag, LocalId, Named, Project, Requester};
 use daybook_study::{Params, request_bag};
@@ -50,4 +51,36 @@ pub(crate) fn shared_data() -> Option<PathBuf> {
         eprintln!("DAYBOOK_SHARED_DATA is not set: the published example crates are not read in this run");
     }
     folder
+}
+
+/// Whether a process of this machine has `word` among its arguments.
+pub(crate) fn is_running(word: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    processes
+        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
+        .any(|line| {
+            line.split(|byte| *byte == 0)
+                .any(|argument| argument == word.as_bytes())
+        })
+}
+
+/// Waits for the kernel to have finished with processes that were killed.
+pub(crate) async fn until_gone(word: &str) {
+    let gone = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        while is_running(word) {
+            ticks.tick().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), gone)
+        .await
+        .expect("nothing outlives the run");
+}
+
+/// Waits for a file.
+pub(crate) async fn until_there(file: &Path) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    while !file.exists() {
+        ticks.tick().await;
+    }
 }

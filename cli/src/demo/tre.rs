@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use daybook_core::base64url;
@@ -26,8 +25,6 @@ use daybook_agent::packet::{
 };
 use daybook_agent::random;
 use daybook_study as study;
-
-const TIME_LIMIT: Duration = Duration::from_mins(5);
 
 /// One job at one TRE, as it goes on.
 struct Scene<'a> {
@@ -222,16 +219,18 @@ impl Scene<'_> {
             .await?;
 
         let started = Timestamp::now();
+        let engine = engine::Engine::Cwltool(engine::Cwltool {
+            program: cwltool.to_path_buf(),
+            sandbox: engine::Sandbox::strongest().await?,
+        });
         let job = engine::Job {
-            cwltool,
             work: &zone.join("run-1"),
             packet: &self.bag,
-            datasets: &BTreeMap::from([(DATASET_NAME.to_owned(), data)]),
-            time_limit: TIME_LIMIT,
-            memory_limit: None,
+            datasets: &BTreeMap::from([(DATASET_NAME.to_owned(), data.into())]),
+            limits: &engine::RunLimits::default(),
             stop: &CancellationToken::new(),
         };
-        let report = engine::run(&job).await.context("the workflow's run")?;
+        let report = engine.run(&job).await.context("the workflow's run")?;
         let ended = Timestamp::now();
         self.say(
             Voice::Runner,
