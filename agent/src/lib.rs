@@ -15,7 +15,10 @@ pub mod keyfile;
 pub mod link;
 pub mod outbox;
 pub mod packet;
+pub mod parameters;
 pub mod random;
+
 pub mod relay;
+pub mod retrieve;
 pub mod spool;
 pub mod witness;

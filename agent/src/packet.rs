@@ -24,15 +24,18 @@ mod read;
 mod refused;
 mod request;
 mod result;
+mod result_check;
 mod rules;
 mod workflow;
 
 pub use archive::Limits;
+pub(crate) use bag::zip_files;
 pub use bag::{Bag, Payload};
 pub use check::{Checked, check};
 pub use document::document;
 pub use error::{BagError, NameRule};
 pub use graph::CrateError;
+pub(crate) use manifest::hex;
 pub use manifest::{manifest_line, sha512_hex};
 pub use model::{
     Input, InputKind, LocalId, METADATA_PATH, Named, Project, Request, Requester, Workflow, plain_value,
@@ -43,5 +46,6 @@ pub use refused::{RefusalCode, Refused};
 pub(crate) use request::path_id;
 pub use request::{request_bag, request_metadata};
 pub use result::{Outcome, Output, Review, Step, result_bag, result_metadata};
+pub use result_check::check_result;
 pub use rules::{Finding, RULES, Rule, Severity};
 pub use workflow::{read_workflow, workflow_copy, workflow_digest};

@@ -63,27 +63,11 @@ impl Bag {
     }
 
     fn zip(&self, files: &BTreeMap<String, &[u8]>) -> Result<Vec<u8>, BagError> {
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Deflated)
-            .compression_level(Some(6))
-            .last_modified_time(DateTime::default())
-            .system(System::Unix)
-            .unix_permissions(0o644);
         check_folder(&self.folder)?;
-        let mut seen = Seen::default();
-        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-        for (path, bytes) in files {
-            let name = format!("{}/{path}", self.folder);
-            names::check(&name).map_err(|rule| BagError::Name {
-                name: name.clone(),
-                rule,
-            })?;
-            seen.file(&name)?;
-            zip.start_file(name.as_str(), options).map_err(BagError::Write)?;
-            zip.write_all(bytes)
-                .map_err(|error| BagError::Write(error.into()))?;
-        }
-        Ok(zip.finish().map_err(BagError::Write)?.into_inner())
+        let named = files
+            .iter()
+            .map(|(path, bytes)| (format!("{}/{path}", self.folder), *bytes));
+        zip(named)
     }
 
     /// The lines of `manifest-sha512.txt` for the files below a folder of the payload, sorted bytewise.
@@ -97,6 +81,33 @@ impl Bag {
         lines.sort_unstable();
         lines.concat()
     }
+}
+
+/// Zips files without a bag around them; equal files give equal bytes.
+pub(crate) fn zip_files(files: &Payload) -> Result<Vec<u8>, BagError> {
+    zip(files.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())))
+}
+
+fn zip<'a>(files: impl Iterator<Item = (String, &'a [u8])>) -> Result<Vec<u8>, BagError> {
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(6))
+        .last_modified_time(DateTime::default())
+        .system(System::Unix)
+        .unix_permissions(0o644);
+    let mut seen = Seen::default();
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        names::check(&name).map_err(|rule| BagError::Name {
+            name: name.clone(),
+            rule,
+        })?;
+        seen.file(&name)?;
+        zip.start_file(name.as_str(), options).map_err(BagError::Write)?;
+        zip.write_all(bytes)
+            .map_err(|error| BagError::Write(error.into()))?;
+    }
+    Ok(zip.finish().map_err(BagError::Write)?.into_inner())
 }
 
 /// The top folder is a single part without a colon, which some systems take for a drive.

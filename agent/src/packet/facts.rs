@@ -126,7 +126,7 @@ fn check_run(run: &Entity, run_id: &str, main: Option<&str>, notes: &mut Notes) 
     notes.hold(text(run, "name").chars().count() >= 10, &rules::RUN_NAME, run_id);
 }
 
-fn read_project(graph: &Graph, id: &str, notes: &mut Notes) -> Project {
+pub(super) fn read_project(graph: &Graph, id: &str, notes: &mut Notes) -> Project {
     notes.hold(graph.has_type(id, "Project"), &rules::PROJECT_TYPE, id);
     let empty = Entity::new();
     let entity = graph.get(id).unwrap_or(&empty);
@@ -156,7 +156,13 @@ fn read_project(graph: &Graph, id: &str, notes: &mut Notes) -> Project {
     }
 }
 
-fn read_workflow(graph: &Graph, root: &Entity, id: &str, payload: &Payload, notes: &mut Notes) -> Workflow {
+pub(super) fn read_workflow(
+    graph: &Graph,
+    root: &Entity,
+    id: &str,
+    payload: &Payload,
+    notes: &mut Notes,
+) -> Workflow {
     notes.hold(graph.has_type(id, "Dataset"), &rules::WORKFLOW_DATASET, id);
     check_part(id, payload, notes);
     let empty = Entity::new();

@@ -130,7 +130,7 @@ pub fn workflow_file(bag: &Bag, request: &Request) -> Option<String> {
 }
 
 /// The context is RO-Crate's, and additions may only add.
-fn check_context(context: &Value, notes: &mut Notes) {
+pub(super) fn check_context(context: &Value, notes: &mut Notes) {
     let parts = match context {
         Value::Array(parts) => parts.as_slice(),
         one => std::slice::from_ref(one),
@@ -158,7 +158,7 @@ const READ_TERMS: &str = "about actionStatus affiliation agent AssessAction conf
     identifier instrument license mainEntity member memberOf mentions name object Organization \
     Person Project PropertyValue result sameAs schema sourceOrganization type value";
 
-fn check_descriptor(graph: &Graph, notes: &mut Notes) {
+pub(super) fn check_descriptor(graph: &Graph, notes: &mut Notes) {
     let id = METADATA_PATH;
     let descriptor = graph.get(id).or_else(|| graph.get("./ro-crate-metadata.json"));
     let is_about_root = descriptor.is_some_and(|entity| only_ref(entity, "about") == Some(ROOT));
@@ -180,7 +180,7 @@ fn check_descriptor(graph: &Graph, notes: &mut Notes) {
 }
 
 /// What holds for every entity: it has its type where JSON-LD wants it, and names nothing outside of the crate.
-fn check_entities(graph: &Graph, notes: &mut Notes) {
+pub(super) fn check_entities(graph: &Graph, notes: &mut Notes) {
     for (id, entity) in &graph.entities {
         let is_typed = !entity.contains_key("type") || entity.contains_key("@type");
         notes.hold(is_typed, &rules::TOLERATED_TYPE, id);

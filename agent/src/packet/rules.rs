@@ -289,7 +289,7 @@ rules! {
         "lies in outputs/ and is no result of a run that was let out"; "take it out"
     RESULT_WITHHELD = Must "result-withheld" about "CreateAction" from DISCLOSURE:
         "stands in a crate of which disclosure control let nothing out"; "take it out"
-    RESULT_PUBLISHER = Must "result-publisher" about "root" from PUBLISHING:
+    RESULT_PUBLISHER = Should "result-publisher" about "root" from PUBLISHING:
         "lacks its publisher, license or datePublished"; "add them"
 }
 

@@ -6,6 +6,8 @@ mod cwltool;
 mod engine;
 mod link;
 mod packet;
+mod parameters;
+mod retrieve;
 mod support;
 mod tes;
 mod wfexs;

@@ -5,6 +5,7 @@ mod checked;
 mod crates;
 mod edits;
 mod refusals;
+mod results;
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

@@ -1,7 +1,8 @@
 //! Targets for what researchers send.
 
 use daybook_agent::packet::{
-    Bag, Checked, Limits, Payload, check, read_request, read_run_status, request_metadata, workflow_file,
+    Bag, Checked, Limits, Payload, check, check_result, read_request, read_run_status, request_metadata,
+    workflow_file,
 };
 use uuid::Uuid;
 
@@ -89,6 +90,7 @@ pub fn metadata(data: &[u8]) {
 }
 
 fn request(bag: &Bag) {
+    let _ = check_result(bag);
     let status = read_run_status(bag);
     let Ok(reading) = read_request(bag) else { return };
     assert!(status.is_ok(), "what is read as a request has a graph");

@@ -91,7 +91,7 @@ fn a_context_that_gives_names_another_meaning_is_refused_and_one_that_adds_is_no
     assert!(read_request(&own(json!({"cohort": "https://example.org/cohort"}))).is_ok());
 }
 
-fn step(id: u128, ended: &str) -> Step {
+pub(super) fn step(id: u128, ended: &str) -> Step {
     Step {
         id: Uuid::from_u128(id),
         ended: at(ended),
@@ -102,7 +102,7 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn review() -> Review {
+pub(super) fn review() -> Review {
     Review {
         tre: Named::new("https://wessex.example.org/", "Wessex Secure Data"),
         software_url: "https://daybook.example.org/".to_owned(),
@@ -122,7 +122,7 @@ fn review() -> Review {
     }
 }
 
-fn released() -> Outcome {
+pub(super) fn released() -> Outcome {
     Outcome::Released {
         started: at("2026-11-02T12:00:00Z"),
         ended: at("2026-11-02T13:00:00Z"),
@@ -139,7 +139,7 @@ fn released() -> Outcome {
     }
 }
 
-fn result(outcome: &Outcome, review: &Review) -> Bag {
+pub(super) fn result(outcome: &Outcome, review: &Review) -> Bag {
     let mut request_bag = bag(10);
     request_bag
         .payload
