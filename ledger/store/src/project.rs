@@ -20,6 +20,7 @@ mod progress;
 mod projector;
 mod prune;
 mod rebuild;
+mod rests;
 mod rows;
 mod schema;
 mod table;
@@ -27,13 +28,14 @@ mod wake;
 
 use std::sync::Arc;
 
-pub use self::cell::Cell;
+pub use self::cell::{Cell, Texts, Words};
 pub use self::check::Difference;
 pub use self::entry::{Data, Entry, FoldError};
 pub use self::progress::{MAX_WAIT, MAX_WAITERS, Progress, Wait};
 pub use self::projector::{Projector, Start};
 pub use self::prune::{Stored, list, prune};
 pub use self::rebuild::{ProjectError, check, rebuild};
+pub use self::rests::{PublicOpening, Rest};
 pub use self::rows::{AnyRows, Array, Columns, Key, Row, Rows, array};
 pub use self::table::{Column, Table};
 
@@ -48,17 +50,26 @@ pub trait View: Send + Sync + 'static {
     fn version(&self) -> u32;
     /// Its tables.
     fn tables(&self) -> &'static [&'static Table];
+    /// Whether its fold looks at the entries on which those of the register rest, and at their public openings.
+    fn reads_openings(&self) -> bool {
+        false
+    }
     /// An empty set of changes.
     fn begin(&self) -> Box<dyn Fold>;
 }
 
 /// The changes that a batch of entries makes to one view.
 ///
-/// For a batch, [`Fold::want`] hears every entry first; then the wanted rows are loaded; then [`Fold::fold`] hears every
-/// entry in the order of the log; then the changed rows are written.
+/// For a batch, [`Fold::want`] hears every entry first; then the wanted rows are loaded; then [`Fold::want_more`] may name
+/// rows to which those lead; then [`Fold::fold`] hears every entry in the order of the log; then the changed rows are
+/// written.
 pub trait Fold: Send {
     /// Names the rows that [`Fold::fold`] will look at for this entry.
     fn want(&mut self, entry: &Entry) -> Result<(), FoldError>;
+    /// Names further rows, those to which the loaded ones lead.
+    fn want_more(&mut self, _entry: &Entry) -> Result<(), FoldError> {
+        Ok(())
+    }
     /// Changes rows. A function of the entry and of the rows alone.
     fn fold(&mut self, entry: &Entry) -> Result<(), FoldError>;
     /// The rows of each table, in the order of [`View::tables`].

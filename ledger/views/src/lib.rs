@@ -5,7 +5,8 @@
 //!
 //! # Out of scope
 //! Decisions: a view never judges. One thing's own state and history, which never trail (`daybook_store::read`). Openings
-//! of sealed fields: views hold what stands in clear, and name the entry whose openings tell more.
+//! of sealed fields: views hold what stands in clear, and name the entry whose openings tell more. [`register`] alone
+//! holds openings, those that the register has published.
 //!
 //! # Invariants
 //! - A view is a function of the entries up to its cursor: no clock, no sequence, no order but the log's.
@@ -21,6 +22,7 @@ pub mod keys;
 pub mod members;
 pub mod projects;
 mod read;
+pub mod register;
 pub mod submissions;
 pub mod tres;
 pub mod workflows;
@@ -52,6 +54,7 @@ pub fn all() -> ViewList {
         Arc::new(keys::View),
         Arc::new(members::View),
         Arc::new(projects::View),
+        Arc::new(register::View),
         Arc::new(submissions::View),
         Arc::new(tres::View),
         Arc::new(workflows::View),

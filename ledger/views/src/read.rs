@@ -15,12 +15,12 @@ use crate::ViewError;
 pub const MAX_LIMIT: u16 = 200;
 
 /// Conditions of a statement that is prepared once for each connection; one with more is prepared each time.
-const MAX_KEPT: usize = 3;
+pub(crate) const MAX_KEPT: usize = 3;
 
 /// Reads the views. Cheap to clone.
 #[derive(Clone)]
 pub struct Views {
-    reader: Reader,
+    pub(crate) reader: Reader,
     progress: Progress,
 }
 
@@ -253,7 +253,8 @@ impl Views {
         })
     }
 
-    async fn read<R: Row>(&self, query: &Query, limit: usize) -> Result<(u64, Vec<R>), ViewError> {
+    /// The rows of a query, and the size up to which they are true.
+    pub(crate) async fn read<R: Row>(&self, query: &Query, limit: usize) -> Result<(u64, Vec<R>), ViewError> {
         let behind = || ViewError::Behind {
             view: query.view,
             as_of: 0,
@@ -310,7 +311,7 @@ fn step(limit: usize) -> usize {
 }
 
 /// The projector has not made the view's tables yet.
-fn is_not_made(error: &tokio_postgres::Error) -> bool {
+pub(crate) fn is_not_made(error: &tokio_postgres::Error) -> bool {
     let code = error.code();
     code == Some(&SqlState::UNDEFINED_TABLE) || code == Some(&SqlState::INVALID_SCHEMA_NAME)
 }

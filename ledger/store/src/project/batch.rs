@@ -5,7 +5,7 @@ use futures::future::try_join_all;
 use thiserror::Error;
 
 use super::entry::{Entry, FoldError};
-use super::{Fold, MAX_FOLD, View, cursor, known};
+use super::{Fold, MAX_FOLD, View, cursor, known, rests};
 use crate::row::{number, size};
 use crate::{StoreError, sql};
 
@@ -51,11 +51,14 @@ pub(super) async fn fold(
     from: u64,
     to: u64,
 ) -> Result<Folded, BatchError> {
-    let (entries, next) = entries(tx, from, to).await?;
+    let (mut entries, next) = entries(tx, from, to).await?;
     let size = entries.last().map_or(from, |last| last.index + 1);
     let mut folded = Folded { size, next, rows: 0 };
     if entries.is_empty() {
         return Ok(folded);
+    }
+    if into.iter().any(|into| into.view.reads_openings()) {
+        rests::add(tx, &mut entries).await?;
     }
     let mut folds: Vec<Box<dyn Fold>> = into.iter().map(|into| into.view.begin()).collect();
     for (nth, fold) in folds.iter_mut().enumerate() {
@@ -63,11 +66,14 @@ pub(super) async fn fold(
             fold.want(entry).map_err(|error| BatchError::View(error, nth))?;
         }
     }
-    let loads = folds.iter_mut().zip(into).flat_map(|(fold, into)| {
-        let tables = fold.tables();
-        tables.into_iter().map(|rows| rows.load(tx, into.schema))
-    });
-    try_join_all(loads).await?;
+    load(tx, into, &mut folds).await?;
+    for (nth, fold) in folds.iter_mut().enumerate() {
+        for entry in &entries {
+            fold.want_more(entry)
+                .map_err(|error| BatchError::View(error, nth))?;
+        }
+    }
+    load(tx, into, &mut folds).await?;
     for (nth, fold) in folds.iter_mut().enumerate() {
         for entry in &entries {
             fold.fold(entry).map_err(|error| BatchError::View(error, nth))?;
@@ -84,6 +90,16 @@ pub(super) async fn fold(
     let schemas: Vec<String> = into.iter().map(|into| into.schema.to_owned()).collect();
     cursor::move_to(tx, &schemas, size).await?;
     Ok(folded)
+}
+
+/// Reads the rows that folds want; nothing is asked where they want none.
+async fn load(tx: &Transaction<'_>, into: &[Place<'_>], folds: &mut [Box<dyn Fold>]) -> Result<(), StoreError> {
+    let loads = folds.iter_mut().zip(into).flat_map(|(fold, into)| {
+        let tables = fold.tables();
+        tables.into_iter().map(|rows| rows.load(tx, into.schema))
+    });
+    try_join_all(loads).await?;
+    Ok(())
 }
 
 /// Reads entries, all of a known type and without a gap, and says how many the next batch should have.

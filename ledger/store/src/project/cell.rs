@@ -99,3 +99,41 @@ macro_rules! list {
 
 list!(Uuid, "uuid[]", "string_to_array({}, ',')::uuid[]");
 list!(String, "text[] COLLATE \"C\"", "string_to_array({}, ',')");
+
+/// Texts that may hold anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts(pub Vec<String>);
+
+impl Cell for Texts {
+    const COLUMN: &'static str = "text[] COLLATE \"C\" NOT NULL";
+    const SENT: &'static str = "jsonb";
+    const TAKEN: &'static str = "ARRAY(SELECT jsonb_array_elements_text({}))";
+    type Sent<'a> = serde_json::Value;
+    fn send(&self) -> serde_json::Value {
+        self.0.clone().into()
+    }
+    fn read(row: &Row, column: usize) -> Result<Self, tokio_postgres::Error> {
+        row.try_get(column).map(Self)
+    }
+}
+
+/// Text to be searched, in four parts of falling weight. It is written and never read back: whoever changes the row
+/// writes it anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words(pub [String; 4]);
+
+impl Cell for Words {
+    const COLUMN: &'static str = "tsvector NOT NULL";
+    const SENT: &'static str = "jsonb";
+    const TAKEN: &'static str = "setweight(to_tsvector('pg_catalog.english', {} ->> 0), 'A')
+        || setweight(to_tsvector('pg_catalog.english', {} ->> 1), 'B')
+        || setweight(to_tsvector('pg_catalog.english', {} ->> 2), 'C')
+        || setweight(to_tsvector('pg_catalog.english', {} ->> 3), 'D')";
+    type Sent<'a> = serde_json::Value;
+    fn send(&self) -> serde_json::Value {
+        self.0.to_vec().into()
+    }
+    fn read(_: &Row, _: usize) -> Result<Self, tokio_postgres::Error> {
+        Ok(Self::default())
+    }
+}

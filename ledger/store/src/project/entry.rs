@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use daybook_core::base64url;
 use daybook_core::id::{Actor, Slug, Stream, random_id};
@@ -13,6 +14,8 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use thiserror::Error;
 use uuid::Uuid;
+
+use super::rests::Rest;
 
 /// An entry cannot be folded.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -102,6 +105,8 @@ pub struct Entry {
     pub at: i64,
     /// The clear fields.
     pub data: Data,
+    /// The entries on which it rests, for a view that reads openings; else none.
+    pub rests: Vec<Arc<Rest>>,
 }
 
 /// The clear fields of an event; digests of sealed ones are left out.
@@ -136,6 +141,7 @@ impl Entry {
                 version: payload.v,
                 at: payload.iat,
                 data: payload.data,
+                rests: Vec::new(),
             })
         };
         read().ok_or(FoldError::Form { index })

@@ -85,6 +85,7 @@ mod tests {
             author: daybook_core::id::Actor::Operator,
             at: 0,
             data: Data(data.as_object().unwrap().clone()),
+            rests: Vec::new(),
         })
     }
 

@@ -150,6 +150,11 @@ impl<R: Row> Rows<R> {
         self.held.get(key).map(|held| &held.row)
     }
 
+    /// Every row that was wanted and found, or made in this batch.
+    pub fn held(&self) -> impl Iterator<Item = &R> {
+        self.held.values().map(|held| &held.row)
+    }
+
     /// Makes a row, or replaces it.
     pub fn put(&mut self, row: R) {
         let is_changed = true;
