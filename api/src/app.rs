@@ -40,6 +40,7 @@ pub struct App {
     pub(crate) readiness: Readiness,
     pub(crate) views: Option<Views>,
     pub(crate) witnessing: Option<Witnessing>,
+    pub(crate) pages: Option<axum::Router>,
 }
 
 /// Who watches this log, and what that changes in what is served.
@@ -81,6 +82,7 @@ impl App {
             readiness: Readiness::new(store.monitor.clone()),
             views: None,
             witnessing: None,
+            pages: None,
         }
     }
 
@@ -150,6 +152,13 @@ impl App {
             };
             progress.sizes().into_iter().map(trailing).collect()
         }))
+    }
+
+    /// Serves these pages wherever no route of the hub's own is.
+    #[must_use]
+    pub fn with_pages(mut self, pages: axum::Router) -> Self {
+        self.pages = Some(pages);
+        self
     }
 
     /// Everything that is counted.

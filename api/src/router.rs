@@ -1,10 +1,12 @@
 //! Every route, on one screen.
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::Method;
 use axum::middleware;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post, put};
+use tower::ServiceExt as _;
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::app::App;
@@ -63,10 +65,23 @@ pub fn router(app: App) -> Router {
         .merge(open)
         .merge(packets)
         .merge(operation)
-        .fallback(health::no_route)
+        .fallback(elsewhere)
         .method_not_allowed_fallback(health::no_method)
         .layer(middleware::from_fn_with_state(app.clone(), stand_in_front))
         .with_state(app)
+}
+
+/// What no route above takes: a page for people, or nothing. What a program asks for is answered as to a program.
+async fn elsewhere(State(app): State<App>, request: Request) -> Response {
+    let path = request.uri().path();
+    let is_for_programs = ["/v1", "/log", "/problems"].iter().any(|root| {
+        path.strip_prefix(root)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    });
+    match app.pages.filter(|_| !is_for_programs) {
+        Some(pages) => pages.oneshot(request).await.into_response(),
+        None => health::no_route(request.uri().clone()).await.into_response(),
+    }
 }
 
 /// What the views list.

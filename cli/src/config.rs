@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use daybook_api::PacketLimits;
+use daybook_register_web::Settings;
 use serde::Deserialize;
 
 pub use self::limits::{LimitTable, Net};
@@ -53,6 +54,9 @@ pub struct Config {
     /// Who cosigns the checkpoints.
     #[serde(default)]
     pub witnesses: WitnessConfig,
+    /// How the public register presents itself.
+    #[serde(default)]
+    pub register: Settings,
 }
 
 /// Secrets, which stand in no file that is shown around.

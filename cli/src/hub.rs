@@ -2,6 +2,7 @@
 
 mod clerk;
 mod database;
+mod editor;
 mod found;
 mod listen;
 mod objects;
@@ -15,6 +16,7 @@ use anyhow::{Context as _, Result};
 use daybook_api::{App, Doors, PacketStore, Service};
 use daybook_core::note::{NoteSigner, VerifierKey};
 use daybook_core::trust::TrustPolicy;
+use daybook_register_web::Site;
 use daybook_store::append::MAX_BATCH;
 use daybook_store::project::{self as projection, Projector};
 use daybook_store::{Options, Store};
@@ -26,6 +28,7 @@ use tracing::{info, warn};
 use self::clerk::Clerk;
 pub use self::database::Database;
 pub(crate) use self::database::cluster_config;
+use self::editor::Editor;
 pub use self::found::{Founding, found};
 pub(crate) use self::listen::certificate;
 pub use self::objects::PacketConfig;
@@ -38,6 +41,8 @@ use daybook_agent::keyfile::{self, Keys};
 pub const LOG_KEY_FILE: &str = "log.key";
 /// The clerk's key file, in `key_dir`.
 pub const CLERK_FILE: &str = "clerk.json";
+/// The editor's key file, in `key_dir`. Without it this hub publishes nothing on the register.
+pub const EDITOR_FILE: &str = "editor.json";
 /// The operator's key file, in `key_dir` until somebody moves it to a safer place.
 pub const OPERATOR_FILE: &str = "operator.json";
 
@@ -93,6 +98,7 @@ impl Hub {
             stop,
             server,
             clerk,
+            editor,
             sweeper,
             metrics,
             projector,
@@ -102,6 +108,9 @@ impl Hub {
         stop.cancel();
         server.await.context("the server")?;
         clerk.await.context("the clerk")?;
+        if let Some(editor) = editor {
+            editor.await.context("the editor")?;
+        }
         sweeper.await.context("the sweeper of packets")?;
         witnesses.join_all().await;
         let hard = store.hard_stop();
@@ -127,6 +136,7 @@ struct Running {
     stop: CancellationToken,
     server: JoinHandle<()>,
     clerk: JoinHandle<()>,
+    editor: Option<JoinHandle<()>>,
     sweeper: JoinHandle<()>,
     metrics: Option<(SocketAddr, JoinHandle<()>)>,
     projector: Projector,
@@ -164,8 +174,17 @@ impl Running {
             batch: projection::MAX_FOLD,
         });
         let projector = projector.await.context("the views cannot be prepared")?;
+        let views = Views::new(store.reader.clone(), projector.progress());
+        let site = Site::new(
+            (&config.origin, &log_key.to_string()),
+            views.clone(),
+            store.reader.clone(),
+            store.published.clone(),
+            config.register.clone(),
+        );
         let app = watch::watched(app, &store, config)
-            .with_views(Views::new(store.reader.clone(), projector.progress()));
+            .with_views(views.clone())
+            .with_pages(daybook_register_web::router(site));
         watch::raise_file_limit(config.limits.max_connections);
         let stop = CancellationToken::new();
         let (app, witnesses) = match policy {
@@ -184,6 +203,12 @@ impl Running {
         };
         let sweeper = tokio::spawn(app.packet_sweeper().run(stop.clone()));
         let clerk = tokio::spawn(Clerk::new(&config.origin, keys, &store).run(stop.clone()));
+        let editor = match editor_keys(config)? {
+            Some(keys) => Some(tokio::spawn(
+                Editor::new(&config.origin, keys, &store, views).run(stop.clone()),
+            )),
+            None => None,
+        };
         let server = tokio::spawn(daybook_api::serve_as(
             listener,
             daybook_api::router(app),
@@ -197,12 +222,26 @@ impl Running {
             stop,
             server,
             clerk,
+            editor,
             sweeper,
             metrics,
             projector,
             witnesses,
         })
     }
+}
+
+/// The editor's keys, if this hub is to write the register.
+fn editor_keys(config: &Config) -> Result<Option<Keys>> {
+    let path = config.key_dir.join(EDITOR_FILE);
+    if !path.exists() {
+        warn!(
+            "Nothing is published on the register: there is no {}",
+            path.display()
+        );
+        return Ok(None);
+    }
+    Keys::read(&path).map(Some)
 }
 
 /// Opens the log of a configuration.

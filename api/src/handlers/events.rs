@@ -5,10 +5,14 @@ mod batch;
 mod list;
 mod room;
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use daybook_core::event::Event;
+use daybook_core::sealed::{ReaderClass, digest};
+use daybook_store::read::StoredOpening;
 use serde_json::{Value, json};
 
 pub(crate) use self::append::append_event;
@@ -101,10 +105,14 @@ pub(crate) async fn get_event_openings(
     let event = Event::parse(&entry.event).map_err(|error| Problem::internal(&error))?;
     let parties = reading::parties(&app.reader, &event).await?;
     let openings = app.reader.openings(index).await?;
+    let published = published(&app, &event, &openings).await?;
     let total = event.claims().digests().count();
     let readable: Vec<Value> = openings
         .into_iter()
-        .filter(|opening| reading::may_read(opening.class, caller.as_ref(), &event, &parties))
+        .filter(|opening| {
+            published.contains(&digest(&opening.opening).to_base64url())
+                || reading::may_read(opening.class, caller.as_ref(), &event, &parties)
+        })
         .map(|opening| json!({ "name": opening.name, "class": opening.class.as_str(), "opening": opening.opening }))
         .collect();
     let withheld = total.saturating_sub(readable.len());
@@ -115,6 +123,32 @@ pub(crate) async fn get_event_openings(
         HeaderValue::from_static("private, no-store"),
     )];
     Ok((keep, axum::Json(body)).into_response())
+}
+
+/// Those openings of an event that the register has published: they are for everybody.
+///
+/// The digest of a page comes with the entry that publishes it. All others are listed by such an entry, once the screen has
+/// passed them; a hub without views does not know which, and serves none.
+async fn published(
+    app: &App,
+    event: &Event,
+    openings: &[StoredOpening],
+) -> Result<BTreeSet<String>, Problem> {
+    let public = openings
+        .iter()
+        .filter(|opening| matches!(opening.class, ReaderClass::Public | ReaderClass::PublicFrom));
+    let digests: Vec<String> = public
+        .map(|opening| digest(&opening.opening).to_base64url())
+        .collect();
+    if event.claims().kind == "register-published" {
+        return Ok(digests.into_iter().collect());
+    }
+    match &app.views {
+        Some(views) if !digests.is_empty() => {
+            Ok(views.published_openings(digests).await?.into_iter().collect())
+        }
+        _ => Ok(BTreeSet::new()),
+    }
 }
 
 /// An index in its one spelling: digits without a sign or a leading zero.

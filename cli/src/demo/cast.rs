@@ -1,6 +1,8 @@
 //! Who plays: the operator, a registrar, the editor, two TREs, and a researcher on one project.
 
-use anyhow::{Context as _, Result};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
 use daybook_core::Hash;
 use daybook_core::base64url;
 use daybook_core::id::{Actor, Slug, Stream, Subject, TreRole};
@@ -16,6 +18,9 @@ use daybook_agent::{packet, random};
 use daybook_study as study;
 
 const DAY: i64 = 86_400;
+/// How often the demo asks whether the project is on the register, and how long it waits in between.
+const REGISTER_LOOKS: u32 = 100;
+const REGISTER_LOOK: Duration = Duration::from_millis(200);
 /// Seconds to which a controlled zone cuts its times.
 const TIME_STEP: i64 = 600;
 /// The plain name under which the packet asks for data; each TRE maps it to a dataset of its own.
@@ -82,21 +87,12 @@ impl Cast {
     pub(super) async fn assemble(stage: &Stage, timeline: &Timeline) -> Result<Self> {
         let mut operator = stage.operator()?;
         let mut registrar = stage.actor(&Actor::Registrar("main".parse()?))?;
-        let mut editor = stage.actor(&Actor::Editor)?;
         grant(
             &mut operator,
             &registrar,
             stage,
             timeline,
             json!({ "role": "registrar", "id": "main" }),
-        )
-        .await?;
-        grant(
-            &mut operator,
-            &editor,
-            stage,
-            timeline,
-            json!({ "role": "editor" }),
         )
         .await?;
 
@@ -134,7 +130,7 @@ impl Cast {
             ];
             approve(tre, timeline, project, &subjects).await?;
             if at == 0 {
-                publish(&mut editor, timeline, project, &version).await?;
+                await_register(stage, timeline, project).await?;
             }
         }
         Ok(Self {
@@ -197,10 +193,19 @@ async fn join(
 
     let stream = Stream::Tre(slug.clone());
     let clear = json!({ "keys": root.keys.registration(stage.origin()) });
-    let sealed = vec![(
-        "name",
-        format!("{name} Trusted Research Environment (fictional)").into(),
-    )];
+    let sealed = vec![
+        ("name", format!("{name} Trusted Research Environment").into()),
+        (
+            "organisation",
+            format!("{name} Health Partnership (fictional)").into(),
+        ),
+        ("contact", format!("research-data@{slug}.example").into()),
+        (
+            "accreditation",
+            json!(["Accredited under the Digital Economy Act (fictional)"]),
+        ),
+        ("tiers", json!(["De-identified records"])),
+    ];
     let what = "joins, signed by its own root key";
     let told = Told {
         who: name,
@@ -232,9 +237,10 @@ async fn join(
 
     let dataset = random::id()?;
     let sealed = vec![
-        ("title", "Emergency hospital admissions, fictional".into()),
+        ("title", format!("Emergency hospital admissions, {name}").into()),
         ("controller", format!("{name} Hospitals (fictional)").into()),
         ("kind_of", "hospital admissions".into()),
+        ("description", "One line for each emergency stay in hospital: the month, the age in ten-year bands, and the cause. No names, addresses or exact dates.".into()),
     ];
     let told = Told {
         who: name,
@@ -296,15 +302,26 @@ async fn register(
             clear: json!({ "until": random::now() + 365 * DAY }),
             sealed: vec![
                 ("title", "Asthma emergencies by age".into()),
+                ("line", "Which ages are taken to hospital with an asthma attack, and whether that is changing.".into()),
+                ("lang", "en".into()),
                 (
                     "lay_summary",
-                    "We count how often people of each age go to hospital with an asthma attack.".into(),
+                    "Asthma attacks that end in hospital can often be prevented. We count how many people of each age are \
+                     taken to hospital with one, year by year.\n\nWe do not look at single people. We only see numbers for \
+                     whole age groups, and small numbers are left out."
+                        .into(),
                 ),
                 (
                     "public_benefit",
-                    "To see who is not getting the right care before it is an emergency.".into(),
+                    "Clinics can see which age groups are not getting the right care before it becomes an emergency, and \
+                     put their efforts there."
+                        .into(),
                 ),
                 ("organisations", json!(["University of Wessex (fictional)"])),
+                ("funders", json!(["The Breathing Fund (fictional)"])),
+                ("sector", "academic".into()),
+                ("keywords", json!(["asthma", "emergency care"])),
+                ("contact", "The asthma study, research-data@wessex.example".into()),
                 ("commercial", "none".into()),
             ],
         },
@@ -367,20 +384,20 @@ async fn approve(
     Ok(())
 }
 
-async fn publish(editor: &mut Author, timeline: &Timeline, project: Uuid, version: &str) -> Result<()> {
-    // There is no page yet: what it would show is which version of which project.
-    let page = daybook_core::canonical::text(&json!({ "project": project, "version": version }));
-    let page = Hash::of(page.as_bytes()).to_base64url();
-    let told = Told {
-        who: "Editor",
-        what: "puts the project on the register at its first approval",
-        stream: Stream::Register(project),
-        kind: "register-published",
-        clear: json!({ "version": 1, "cause": version, "openings": [] }),
-        sealed: vec![("page", page.into())],
-    };
-    tell(editor, timeline, told).await?;
-    Ok(())
+/// The hub's editor puts a project on the register by itself, at its first approval. Nothing runs before.
+async fn await_register(stage: &Stage, timeline: &Timeline, project: Uuid) -> Result<()> {
+    for _ in 0..REGISTER_LOOKS {
+        let found: Value = stage.client.get(&format!("/v1/projects/{project}")).await?;
+        if found["register"]["state"] == "published" {
+            timeline.note(&format!(
+                "the hub's editor has put the project on the register: {}/projects/{project}",
+                stage.client.base()
+            ));
+            return Ok(());
+        }
+        tokio::time::sleep(REGISTER_LOOK).await;
+    }
+    bail!("the hub's editor did not put the project on the register")
 }
 
 /// The digest of the shipped workflow, taken from a packet as a TRE would take it.

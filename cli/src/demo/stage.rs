@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use daybook_core::id::Actor;
 use daybook_core::note::VerifierKey;
+use daybook_register_web::Settings;
 use tempfile::TempDir;
 
 use crate::args::DemoArgs;
@@ -48,6 +49,13 @@ impl Stage {
             limits: LimitTable::default(),
             packets: PacketConfig::default(),
             witnesses: WitnessConfig::default(),
+            register: Settings {
+                name: "Fictional data use register".to_owned(),
+                operator: "a federation that does not exist".to_owned(),
+                contact: "register@demo.daybook.example".to_owned(),
+                address: String::new(),
+                fictional: true,
+            },
         };
         fs::create_dir_all(&config.data_dir)
             .with_context(|| format!("cannot make {}", config.data_dir.display()))?;
@@ -105,6 +113,7 @@ impl Stage {
     pub(super) fn invite(&self) {
         let base = self.client.base();
         output::line("");
+        output::line(&format!("The public register is at {base}/"));
         output::line("The hub keeps running; Ctrl-C ends it. To look around:");
         output::line(&format!("  curl {base}/log/checkpoint"));
         output::line(&format!("  curl '{base}/v1/events?type=job-released'"));

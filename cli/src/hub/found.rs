@@ -1,4 +1,4 @@
-//! Founding a log: keys, database, and the two events with which every log begins.
+//! Founding a log: keys, database, and the three events with which every log begins.
 
 use anyhow::{Context as _, Result};
 use daybook_core::event::{Claims, Event};
@@ -11,7 +11,9 @@ use daybook_store::append::Candidate;
 use daybook_store::{Identity, Store};
 use serde_json::{Value, json};
 
-use super::{CLERK_FILE, Consent, Database, LOG_KEY_FILE, OPERATOR_FILE, log_signer, open_store};
+use super::{
+    CLERK_FILE, Consent, Database, EDITOR_FILE, LOG_KEY_FILE, OPERATOR_FILE, log_signer, open_store,
+};
 use crate::config::{Config, Secrets};
 use daybook_agent::keyfile::{self, Keys};
 use daybook_agent::random;
@@ -24,7 +26,7 @@ pub struct Founding {
     pub table: Hash,
 }
 
-/// Makes keys and database, names the log and appends `log-opened` and `policy-adopted`.
+/// Makes keys and database, names the log and appends `log-opened`, `policy-adopted` and the editor's `role-granted`.
 ///
 /// Whatever is there already is kept, so that a founding that broke off can be run again.
 pub async fn found(config: &Config, secrets: &Secrets, name: &str) -> Result<Founding> {
@@ -61,7 +63,11 @@ fn make_keys(config: &Config, secrets: &Secrets) -> Result<()> {
     if secrets.log_key.is_none() && !log_key.exists() {
         keyfile::create_seed(&log_key)?;
     }
-    for (file, actor) in [(OPERATOR_FILE, Actor::Operator), (CLERK_FILE, Actor::Clerk)] {
+    for (file, actor) in [
+        (OPERATOR_FILE, Actor::Operator),
+        (CLERK_FILE, Actor::Clerk),
+        (EDITOR_FILE, Actor::Editor),
+    ] {
         let path = config.key_dir.join(file);
         if !path.exists() {
             Keys::create(&path, &actor)?;
@@ -102,12 +108,34 @@ async fn open_log(config: &Config, name: &str, log_key: &VerifierKey, store: &St
     }
     if seq == 1 {
         let data = json!({ "rules": 1, "table": Table::v1().to_value() });
+        let place = (2, prev);
+        let leaf = append(
+            config,
+            store,
+            &operator,
+            place,
+            "policy-adopted",
+            data,
+            Vec::new(),
+        )
+        .await?;
+        (seq, prev) = (2, Some(leaf));
+    }
+    if seq == 2 {
+        let editor = Keys::read(&config.key_dir.join(EDITOR_FILE))?;
+        let digests = Table::v1().rule("role-granted").map_or(0, |rule| rule.digests);
+        let decoys: Result<Vec<[u8; 32]>> = (0..digests).map(|_| random::bytes()).collect();
+        let data = json!({
+            "_sd": digest_list(&[], &decoys?),
+            "keys": editor.registration(&config.origin),
+            "role": "editor",
+        });
         append(
             config,
             store,
             &operator,
-            (2, prev),
-            "policy-adopted",
+            (3, prev),
+            "role-granted",
             data,
             Vec::new(),
         )

@@ -3,7 +3,8 @@
 //! # In scope
 //! The table of roles, transitions, limits and schemas ([`Table`]), which is data and stands in the log itself; which
 //! streams an event depends on ([`reads`]); whether it may follow, and what becomes of the states ([`judge`]); which
-//! openings of sealed fields may come with it ([`check_openings`]); the public words of a job's state ([`words`]).
+//! openings of sealed fields may come with it ([`check_openings`]); what in a text may tell who somebody is ([`deid`]); the
+//! public words of a job's state ([`words`]).
 //!
 //! # Out of scope
 //! Form, signatures and the constitution (`ledger/core`), storage, time: nothing here looks at a clock.
@@ -12,6 +13,7 @@
 //! Every function is a function of its arguments. No input makes one panic. A state that the judge answers is
 //! canonical JSON. What is not allowed by the table is refused.
 
+pub mod deid;
 pub mod document;
 mod judge;
 mod kind;

@@ -93,7 +93,11 @@ pub(super) async fn fold(
 }
 
 /// Reads the rows that folds want; nothing is asked where they want none.
-async fn load(tx: &Transaction<'_>, into: &[Place<'_>], folds: &mut [Box<dyn Fold>]) -> Result<(), StoreError> {
+async fn load(
+    tx: &Transaction<'_>,
+    into: &[Place<'_>],
+    folds: &mut [Box<dyn Fold>],
+) -> Result<(), StoreError> {
     let loads = folds.iter_mut().zip(into).flat_map(|(fold, into)| {
         let tables = fold.tables();
         tables.into_iter().map(|rows| rows.load(tx, into.schema))

@@ -56,7 +56,10 @@ fn leaves(entry: &Entry) -> Vec<Hash> {
     } else {
         Vec::new()
     };
-    named.iter().filter_map(|text| Hash::from_base64url(text)).collect()
+    named
+        .iter()
+        .filter_map(|text| Hash::from_base64url(text))
+        .collect()
 }
 
 async fn find(
@@ -114,4 +117,3 @@ async fn public_openings(
     }
     Ok(openings)
 }
-

@@ -45,7 +45,10 @@ impl Edition {
         let mut fields: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
         let mut has_lost = false;
         for one in opened.into_iter().filter(|one| one.entry <= version.entry) {
-            let value = one.value.as_deref().and_then(|text| serde_json::from_str(text).ok());
+            let value = one
+                .value
+                .as_deref()
+                .and_then(|text| serde_json::from_str(text).ok());
             match value {
                 Some(value) => drop(fields.entry(one.leaf).or_default().insert(one.name, value)),
                 None => has_lost = true,
@@ -89,6 +92,11 @@ impl Edition {
     pub fn details(&self) -> Option<&Part> {
         let is_it = |part: &&Part| matches!(part.kind.as_str(), "project-registered" | "project-amended");
         self.parts.iter().rev().find(is_it)
+    }
+
+    /// The part about a stream.
+    pub fn of_stream(&self, stream: &str) -> Option<&Part> {
+        self.parts.iter().rev().find(|part| part.stream == stream)
     }
 
     /// The parts of a type.

@@ -112,7 +112,11 @@ fn erased(entry: &Entry) -> Vec<(String, String)> {
     let pairs = fields.into_iter().flatten().filter_map(|of| {
         let leaf = of.get("event")?.as_str()?.to_owned();
         let digests = of.get("digests")?.as_array()?.iter().filter_map(Value::as_str);
-        Some(digests.map(|digest| (leaf.clone(), digest.to_owned())).collect::<Vec<_>>())
+        Some(
+            digests
+                .map(|digest| (leaf.clone(), digest.to_owned()))
+                .collect::<Vec<_>>(),
+        )
     });
     pairs.flatten().collect()
 }
@@ -159,7 +163,10 @@ impl Changes {
         });
         let mut first = (entry.index, entry.at);
         self.entries.change(&(project,), entry, |row| {
-            first = (*row.first.get_or_insert(entry.index), *row.first_at.get_or_insert(entry.at));
+            first = (
+                *row.first.get_or_insert(entry.index),
+                *row.first_at.get_or_insert(entry.at),
+            );
             row.state = Some("published".to_owned());
             (row.version, row.at, row.entry) = (Some(version), Some(entry.at), Some(entry.index));
             (row.until, row.code, row.tre) = (None, None, None);
@@ -171,8 +178,11 @@ impl Changes {
             };
             Ok(())
         })?;
-        let fields: Vec<(&Rest, BTreeMap<String, Value>)> =
-            entry.rests.iter().map(|rest| (rest.as_ref(), self.published(rest))).collect();
+        let fields: Vec<(&Rest, BTreeMap<String, Value>)> = entry
+            .rests
+            .iter()
+            .map(|rest| (rest.as_ref(), self.published(rest)))
+            .collect();
         let row = search::row(project, (version, first, (entry.index, entry.at)), &fields);
         self.searched.put(row);
         Ok(())
@@ -209,8 +219,14 @@ impl Changes {
             leaf: leaf.clone(),
             project,
         });
-        let is_thing = matches!(rest.entry.stream, Stream::Tre(_) | Stream::Dataset(_) | Stream::Workflow(_));
-        let is_newest = self.things.get(&(stream.clone(),)).is_none_or(|thing| thing.entry <= rest.entry.index);
+        let is_thing = matches!(
+            rest.entry.stream,
+            Stream::Tre(_) | Stream::Dataset(_) | Stream::Workflow(_)
+        );
+        let is_newest = self
+            .things
+            .get(&(stream.clone(),))
+            .is_none_or(|thing| thing.entry <= rest.entry.index);
         if is_thing && is_newest {
             self.things.put(Thing {
                 stream: stream.clone(),
@@ -235,7 +251,9 @@ impl Changes {
             let row = self.opened.get(&(opening.digest.clone(),));
             row.is_some_and(|row| row.value.is_some())
         });
-        shown.map(|opening| (opening.name.clone(), opening.value.clone())).collect()
+        shown
+            .map(|opening| (opening.name.clone(), opening.value.clone()))
+            .collect()
     }
 
     /// The entry is held, deferred or withdrawn.

@@ -79,7 +79,10 @@ impl Views {
     ) -> Result<Listed<RegisterVersion>, ViewError> {
         let query = Query::new((NAME, VERSION), &["version"], true)
             .only("project = $", Some(project))
-            .after(page.after.map(|version| -> Vec<Param> { vec![Box::new(version)] }));
+            .after(
+                page.after
+                    .map(|version| -> Vec<Param> { vec![Box::new(version)] }),
+            );
         self.list(query, page.limit, page.at_least).await
     }
 
@@ -91,7 +94,8 @@ impl Views {
     }
 
     async fn rested(&self, leaves: &[String]) -> Result<Vec<Rested>, ViewError> {
-        let query = Query::new((NAME, VERSION), &["leaf"], false).only("leaf = ANY ($)", Some(leaves.to_vec()));
+        let query =
+            Query::new((NAME, VERSION), &["leaf"], false).only("leaf = ANY ($)", Some(leaves.to_vec()));
         Ok(self.read::<Rested>(&query, MAX_PARTS).await?.1)
     }
 
@@ -121,7 +125,10 @@ impl Views {
         let (rested, opened) = (self.rested(&leaves).await?, self.opened_of(&leaves).await?);
         let mut fields: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
         for one in opened {
-            let value = one.value.as_deref().and_then(|text| serde_json::from_str(text).ok());
+            let value = one
+                .value
+                .as_deref()
+                .and_then(|text| serde_json::from_str(text).ok());
             if let Some(value) = value {
                 fields.entry(one.leaf).or_default().insert(one.name, value);
             }

@@ -26,12 +26,19 @@ pub(super) fn row(
     rests: &[(&Rest, Fields)],
 ) -> Searched {
     let of = |kind: &[&str]| {
-        let found = rests.iter().rev().find(|(rest, _)| kind.contains(&rest.entry.kind.as_str()));
+        let found = rests
+            .iter()
+            .rev()
+            .find(|(rest, _)| kind.contains(&rest.entry.kind.as_str()));
         found.map(|(_, fields)| fields.clone()).unwrap_or_default()
     };
     let details = of(&["project-registered", "project-amended"]);
     let text = |fields: &Fields, name: &str| {
-        fields.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+        fields
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
     };
     let (mut tres, mut datasets, mut kinds, mut names) =
         (BTreeSet::new(), Vec::new(), BTreeSet::new(), Vec::new());
@@ -52,7 +59,10 @@ pub(super) fn row(
         }
     }
     let organisations = texts(&details, "organisations");
-    let topics: BTreeSet<String> = texts(&details, "keywords").iter().map(|topic| topic.to_lowercase()).collect();
+    let topics: BTreeSet<String> = texts(&details, "keywords")
+        .iter()
+        .map(|topic| topic.to_lowercase())
+        .collect();
     let topics: Vec<String> = topics.into_iter().collect();
     let kinds: Vec<String> = kinds.into_iter().collect();
     datasets.sort_unstable();
@@ -65,7 +75,11 @@ pub(super) fn row(
         title.clone(),
         format!("{line} {}", topics.join(" ")),
         names.join(" "),
-        format!("{} {}", text(&details, "lay_summary"), text(&details, "public_benefit")),
+        format!(
+            "{} {}",
+            text(&details, "lay_summary"),
+            text(&details, "public_benefit")
+        ),
     ]);
     let lang = text(&details, "lang");
     Searched {
@@ -249,7 +263,8 @@ impl Asked {
         self.params.push(first);
         self.params.push(Box::new(project));
         let at = self.params.len();
-        self.wheres.push(format!("({order}, t.project) {sign} (${}, ${at})", at - 1));
+        self.wheres
+            .push(format!("({order}, t.project) {sign} (${}, ${at})", at - 1));
     }
 
     fn conditions(&self) -> String {
@@ -290,7 +305,11 @@ impl Views {
         page: &Page<SearchKey>,
     ) -> Result<Listed<Hit>, ViewError> {
         self.wait(NAME, page.at_least).await?;
-        let sort = if filter.text.is_none() && sort == Sort::Relevance { Sort::Changed } else { sort };
+        let sort = if filter.text.is_none() && sort == Sort::Relevance {
+            Sort::Changed
+        } else {
+            sort
+        };
         let mut asked = Asked::of(filter);
         let kept = asked.wheres.len() <= MAX_KEPT;
         let (order, sign) = sort.order(filter.text.as_ref().map(|_| 1));
@@ -305,7 +324,11 @@ impl Views {
         let limit = usize::from(page.limit.clamp(1, MAX_LIMIT));
         let names: Vec<&str> = Searched::TABLE.columns.iter().map(|column| column.name).collect();
         let way = if sign == '<' { "DESC" } else { "ASC" };
-        let rank = if sort == Sort::Relevance { order.as_str() } else { "0::float8" };
+        let rank = if sort == Sort::Relevance {
+            order.as_str()
+        } else {
+            "0::float8"
+        };
         let sql = format!(
             "-- search_register
              SELECT c.size, p.*
@@ -355,9 +378,7 @@ impl Views {
         let parts: Vec<String> = FACETS
             .iter()
             .map(|(name, values)| {
-                format!(
-                    "SELECT '{name}', v, count(*) FROM m, unnest({values}) AS v WHERE v <> '' GROUP BY v"
-                )
+                format!("SELECT '{name}', v, count(*) FROM m, unnest({values}) AS v WHERE v <> '' GROUP BY v")
             })
             .collect();
         let sql = format!(
@@ -374,7 +395,9 @@ impl Views {
             conditions = asked.conditions(),
             parts = parts.join("\n             UNION ALL "),
         );
-        let rows = self.ask(&sql, &asked.params, asked.wheres.len() <= MAX_KEPT).await?;
+        let rows = self
+            .ask(&sql, &asked.params, asked.wheres.len() <= MAX_KEPT)
+            .await?;
         let mut facets = Facets::default();
         for row in &rows {
             let name: String = row.try_get(0)?;
@@ -389,15 +412,32 @@ impl Views {
         Ok(facets)
     }
 
-    async fn ask(&self, sql: &str, params: &[Param], kept: bool) -> Result<Vec<tokio_postgres::Row>, ViewError> {
+    async fn ask(
+        &self,
+        sql: &str,
+        params: &[Param],
+        kept: bool,
+    ) -> Result<Vec<tokio_postgres::Row>, ViewError> {
         let client = self.reader.connection().await?;
-        let params: Vec<&(dyn ToSql + Sync)> =
-            params.iter().map(|param| -> &(dyn ToSql + Sync) { param.as_ref() }).collect();
+        let params: Vec<&(dyn ToSql + Sync)> = params
+            .iter()
+            .map(|param| -> &(dyn ToSql + Sync) { param.as_ref() })
+            .collect();
         let rows = async {
-            let statement = if kept { client.prepare_cached(sql).await? } else { client.prepare(sql).await? };
+            let statement = if kept {
+                client.prepare_cached(sql).await?
+            } else {
+                client.prepare(sql).await?
+            };
             client.query(&statement, &params).await
         };
-        rows.await.map_err(|error| if is_not_made(&error) { behind() } else { error.into() })
+        rows.await.map_err(|error| {
+            if is_not_made(&error) {
+                behind()
+            } else {
+                error.into()
+            }
+        })
     }
 }
 

@@ -1,0 +1,1 @@
+// The check of records in the reader’s own browser stands here once it is written.

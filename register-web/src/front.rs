@@ -1,0 +1,130 @@
+//! What every page passes: headers that keep it safe, tags that save it from being sent twice, and a page for failures.
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts as _, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use jiff::Timestamp;
+
+use crate::failure::{self, Failed};
+use crate::site::Site;
+use crate::visit::Visit;
+use crate::{assets, visit};
+
+/// Nothing but this site's own style, script, pictures and data; nobody's frame.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+    form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Answers with a page, and what goes with every page.
+pub(crate) async fn stand_in_front(State(site): State<Site>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let Ok(visit) = Visit::from_request_parts(&mut parts, &site).await;
+    let tag = tag(&site, &visit);
+    let is_reading = matches!(parts.method, Method::GET | Method::HEAD);
+    let is_asset = visit.path.starts_with("/assets/");
+    if is_reading && !is_asset && knows(&parts.headers, &tag) {
+        return guarded(tagged(StatusCode::NOT_MODIFIED.into_response(), &tag), &site);
+    }
+    let response = next.run(Request::from_parts(parts, body)).await;
+    let response = explained(&site, &visit, response);
+    let response = if response.status() == StatusCode::OK && !is_asset {
+        tagged(response, &tag)
+    } else {
+        response
+    };
+    guarded(response, &site)
+}
+
+/// Names what an address answers with: it changes with the views, with the day (pages say how long ago something was),
+/// and with the program. All pages of one moment share it, since it is compared for one address only.
+fn tag(site: &Site, visit: &visit::Visit) -> String {
+    let day = Timestamp::now().as_second() / 86_400;
+    format!(
+        "W/\"{}-{day}-{}-{}\"",
+        site.size(),
+        visit.language.code(),
+        assets::build()
+    )
+}
+
+fn knows(headers: &HeaderMap, tag: &str) -> bool {
+    let values = headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let bare = tag.trim_start_matches("W/");
+    values
+        .flat_map(|value| value.split(','))
+        .any(|one| one.trim().trim_start_matches("W/") == bare)
+}
+
+/// Kept, and asked for again each time: what is erased must not go on being shown from somebody's copy.
+fn tagged(mut response: Response, tag: &str) -> Response {
+    let headers = response.headers_mut();
+    if let Ok(tag) = HeaderValue::from_str(tag) {
+        headers.entry(header::ETAG).or_insert(tag);
+    }
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("public, no-cache"));
+    response
+}
+
+/// A failure without words becomes a page.
+fn explained(site: &Site, visit: &Visit, response: Response) -> Response {
+    let status = response.status();
+    let is_bare = matches!(
+        status,
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::BAD_REQUEST
+    );
+    if response.extensions().get::<Failed>().is_none() && !is_bare {
+        return response;
+    }
+    let Some(page) = failure::page(site, visit, status) else {
+        return response;
+    };
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    parts
+        .headers
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        parts
+            .headers
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    Response::from_parts(parts, Body::from(page))
+}
+
+fn guarded(mut response: Response, site: &Site) -> Response {
+    let headers = response.headers_mut();
+    let fixed = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), geolocation=(), microphone=(), interest-cohort=()",
+        ),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(POLICY));
+    // Only where the site is reached by TLS: browsers ignore it elsewhere, and a proxy in front may add its own.
+    if site.settings.address.starts_with("https://") {
+        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
+    response
+}

@@ -1,0 +1,5 @@
+//! What pages show of what views hold: cleaned, named and in words.
+
+pub(crate) mod job;
+pub(crate) mod names;
+pub(crate) mod project;

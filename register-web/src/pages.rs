@@ -1,0 +1,34 @@
+//! The pages: one file each, with its template of the same name.
+//!
+//! A page is a struct with a field `page` (its [`Frame`](crate::frame::Frame)) and a template that extends `base.html`. Its
+//! handler reads views, fills the struct and hands it to [`show`]. Routes are listed here, without the language.
+
+mod home;
+mod job;
+mod project;
+pub(crate) mod projects;
+
+use askama::Template;
+use axum::Router;
+use axum::response::{Html, IntoResponse as _, Response};
+use axum::routing::get;
+
+use crate::failure::Failure;
+use crate::site::Site;
+
+/// What a handler answers with.
+pub(crate) type Shown = Result<Response, Failure>;
+
+/// Every page's path.
+pub(crate) fn routes() -> Router<Site> {
+    Router::new()
+        .route("/", get(home::get))
+        .route("/projects", get(projects::get))
+        .route("/projects/{id}", get(project::get))
+        .route("/jobs/{id}", get(job::get))
+}
+
+/// Renders a page.
+pub(crate) fn show(page: &impl Template) -> Shown {
+    Ok(Html(page.render()?).into_response())
+}

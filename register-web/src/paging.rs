@@ -1,0 +1,16 @@
+//! Which part of a list: a place in it, written into the address.
+
+use daybook_core::base64url;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Writes a place. It says nothing that the page does not show, and is nobody's secret.
+pub(crate) fn encode(place: &impl Serialize) -> String {
+    let text = serde_json::to_vec(place).unwrap_or_default();
+    base64url::encode(&text)
+}
+
+/// Reads a place; `None` where it is none.
+pub(crate) fn decode<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_slice(&base64url::decode(text)?).ok()
+}
