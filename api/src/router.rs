@@ -80,7 +80,7 @@ async fn elsewhere(State(app): State<App>, request: Request) -> Response {
     });
     match app.pages.filter(|_| !is_for_programs) {
         Some(pages) => pages.oneshot(request).await.into_response(),
-        None => health::no_route(request.uri().clone()).await.into_response(),
+        None => health::no_route(request.uri()).into_response(),
     }
 }
 

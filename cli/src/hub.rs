@@ -203,12 +203,8 @@ impl Running {
         };
         let sweeper = tokio::spawn(app.packet_sweeper().run(stop.clone()));
         let clerk = tokio::spawn(Clerk::new(&config.origin, keys, &store).run(stop.clone()));
-        let editor = match editor_keys(config)? {
-            Some(keys) => Some(tokio::spawn(
-                Editor::new(&config.origin, keys, &store, views).run(stop.clone()),
-            )),
-            None => None,
-        };
+        let editor = editor_keys(config)?
+            .map(|keys| tokio::spawn(Editor::new(&config.origin, keys, &store, views).run(stop.clone())));
         let server = tokio::spawn(daybook_api::serve_as(
             listener,
             daybook_api::router(app),

@@ -89,7 +89,7 @@ mod tests {
             SCRIPT.len()
         );
         assert!(
-            !STYLE.contains("http") && !STYLE.contains("@import"),
+            !STYLE.contains("url(") && !STYLE.contains("@import"),
             "asks another site"
         );
     }

@@ -72,7 +72,7 @@ impl Frame {
 
     /// True up to this tree size, or less if it said less before.
     #[must_use]
-    pub(crate) fn as_of(mut self, size: u64) -> Self {
+    pub(crate) fn true_to(mut self, size: u64) -> Self {
         self.as_of = self.as_of.min(size);
         self
     }
@@ -122,11 +122,6 @@ impl Frame {
     /// The words for a code of a closed list.
     pub(crate) fn code(&self, list: &str, code: impl AsRef<str>) -> &'static str {
         self.language.say(&format!("{list}.{}", code.as_ref()))
-    }
-
-    /// A number with its thousands apart.
-    pub(crate) fn number(&self, n: impl Number) -> String {
-        thousands(n.natural())
     }
 
     /// A path in this language.
@@ -220,11 +215,6 @@ impl Frame {
             .fill("date.moment", &[("day", &self.day(at)), ("time", &clock)])
     }
 
-    /// The same for programs (RFC 3339).
-    pub(crate) fn stamp(&self, at: impl Number) -> String {
-        stamp(at.whole())
-    }
-
     /// A day that a person wrote as `YYYY-MM-DD`, in words.
     pub(crate) fn date(&self, text: impl AsRef<str>) -> String {
         let text = text.as_ref();
@@ -246,6 +236,24 @@ impl Frame {
         }
     }
 
+    /// Whether a link of the navigation leads to where this page belongs.
+    pub(crate) fn is_part(&self, part: &str) -> bool {
+        self.part == part
+    }
+}
+
+#[expect(clippy::unused_self, reason = "templates know the frame and nothing else")]
+impl Frame {
+    /// A number with its thousands apart.
+    pub(crate) fn number(&self, n: impl Number) -> String {
+        thousands(n.natural())
+    }
+
+    /// The same for programs (RFC 3339).
+    pub(crate) fn stamp(&self, at: impl Number) -> String {
+        stamp(at.whole())
+    }
+
     /// A value as it stands in a query.
     pub(crate) fn escape(&self, text: impl AsRef<str>) -> String {
         crate::pages::projects::escape(text.as_ref())
@@ -259,11 +267,6 @@ impl Frame {
     /// The path of the script.
     pub(crate) fn script(&self) -> &'static str {
         assets::script_path()
-    }
-
-    /// Whether a link of the navigation leads to where this page belongs.
-    pub(crate) fn is_part(&self, part: &str) -> bool {
-        self.part == part
     }
 }
 

@@ -28,11 +28,11 @@ impl Visit {
         let own = Language::ALL
             .into_iter()
             .filter(|language| !language.prefix().is_empty());
-        let found = own.filter_map(|language| {
+        let mut found = own.filter_map(|language| {
             let rest = path.strip_prefix(language.prefix())?;
             (rest.is_empty() || rest.starts_with('/')).then_some((language, rest))
         });
-        let (language, rest) = found.last().unwrap_or((Language::English, path));
+        let (language, rest) = found.next().unwrap_or((Language::English, path));
         Self {
             language,
             path: if rest.is_empty() {

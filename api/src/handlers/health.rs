@@ -32,7 +32,7 @@ pub(crate) async fn get_readyz(State(app): State<App>) -> Result<impl IntoRespon
 }
 
 /// What no route takes.
-pub(crate) async fn no_route(uri: Uri) -> Problem {
+pub(crate) fn no_route(uri: &Uri) -> Problem {
     Problem::new(
         ProblemKind::NotFound,
         format!("There is no route {}.", uri.path()),

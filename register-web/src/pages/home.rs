@@ -35,7 +35,7 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit) -> Shown {
     let names = Names::of_tres(&site.views, tres(&found.rows)).await?;
     let frame = Frame::new(&site, &visit, "home", visit.language.say("home.title"))
         .described(visit.language.say("home.lead"))
-        .as_of(found.as_of)
+        .true_to(found.as_of)
         .with_feed("/projects.atom".to_owned());
     show(&Home {
         page: frame,

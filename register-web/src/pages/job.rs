@@ -76,7 +76,7 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit, Path(id): Path<S
     let title_text = visit.language.fill("job.title", &[("tre", &row.tre_name)]);
     let mut frame = Frame::new(&site, &visit, "projects", &title_text)
         .described(&row.sentence)
-        .as_of(found.as_of);
+        .true_to(found.as_of);
     frame.is_indexed = is_public;
     let text =
         |part: Option<&daybook_views::register::Part>| part.and_then(|part| part.text("title")).map(clean);

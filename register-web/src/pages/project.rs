@@ -100,7 +100,7 @@ async fn published(
         .unwrap_or_default();
     let frame = Frame::new(site, visit, "projects", &title)
         .described(&description)
-        .as_of(as_of.min(jobs.as_of))
+        .true_to(as_of.min(jobs.as_of))
         .with_feed(format!("/projects/{id}/feed.atom"))
         .with_data(format!("/projects/{id}/record.json"));
     let outputs = project::outputs(&edition);

@@ -1,5 +1,7 @@
 //! The register itself: search, facets, and one row for each project.
 
+use std::fmt::Write as _;
+
 use askama::Template;
 use axum::extract::{Query, State};
 use daybook_views::Page;
@@ -151,7 +153,7 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit, Query(asked): Qu
     };
     let mut frame = Frame::new(&site, &visit, "projects", &title)
         .described(language.say("projects.lead"))
-        .as_of(found.as_of);
+        .true_to(found.as_of);
     let query = asked.without(&["after"]).query();
     frame.path = format!("/projects{query}");
     // Every combination of filters is the same list anew: search engines keep the list and the projects.
@@ -165,8 +167,8 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit, Query(asked): Qu
         chosen: asked.chosen(&frame, &names),
         facets: boxes(&asked, &facets, &frame, &names),
         sorts: sorts(&asked, &frame),
-        next: next.map(|asked| frame.to(&format!("/projects{}", asked.query()))),
-        first: (!asked.after.is_empty()).then(|| frame.to(&format!("/projects{query}"))),
+        next: next.map(|asked| frame.to(format!("/projects{}", asked.query()))),
+        first: (!asked.after.is_empty()).then(|| frame.to(format!("/projects{query}"))),
         clear: frame.to("/projects"),
         total: facets.total,
         rows: found
@@ -316,7 +318,7 @@ impl Asked {
         on.map(|name| Chosen {
             name,
             label: label(frame, names, name, self.value(name)),
-            href: frame.to(&format!("/projects{}", self.without(&[name, "after"]).query())),
+            href: frame.to(format!("/projects{}", self.without(&[name, "after"]).query())),
         })
         .collect()
     }
@@ -354,7 +356,7 @@ fn boxes(asked: &Asked, facets: &Facets, frame: &Frame, names: &Names) -> Vec<Fa
         let value = |facet: &Facet| FacetValue {
             label: label(frame, names, name, &facet.value),
             count: facet.count,
-            href: frame.to(&format!("/projects{}", asked.with(name, &facet.value).query())),
+            href: frame.to(format!("/projects{}", asked.with(name, &facet.value).query())),
         };
         Some(FacetBox {
             name,
@@ -377,7 +379,7 @@ fn sorts(asked: &Asked, frame: &Frame) -> Vec<(&'static str, String, bool)> {
         Sort::Relevance => "best",
     };
     let sort = |name: &'static str| {
-        let href = frame.to(&format!("/projects{}", asked.with("sort", name).query()));
+        let href = frame.to(format!("/projects{}", asked.with("sort", name).query()));
         (name, href, name == current)
     };
     offered.into_iter().map(sort).collect()
@@ -392,7 +394,7 @@ pub(crate) fn escape(text: &str) -> String {
         } else if byte == b' ' {
             escaped.push('+');
         } else {
-            escaped.push_str(&format!("%{byte:02X}"));
+            _ = write!(escaped, "%{byte:02X}");
         }
     }
     escaped

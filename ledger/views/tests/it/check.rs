@@ -19,6 +19,7 @@ async fn row_changed_by_hand_is_found_in_each_table_of_each_view() {
     let log = Log::with(everything().entries()).await;
     log.fold().await.stop().await;
     log.check().await;
+    let mut empty = Vec::new();
     for view in daybook_views::all().iter() {
         for table in view.tables() {
             let name = format!("{}_v{}.{}", view.name(), view.version(), table.name);
@@ -27,7 +28,9 @@ async fn row_changed_by_hand_is_found_in_each_table_of_each_view() {
             let other = match last.sent {
                 "bigint" => format!("coalesce({column}, 0) + 1"),
                 "uuid" => "'00000000-0000-4000-8000-000000000000'".to_owned(),
+                "text" if last.column.starts_with("text[]") => format!("array_append({column}, 'x')"),
                 "text" => format!("coalesce({column}, '') || 'x'"),
+                "jsonb" => "to_tsvector('simple', 'other')".to_owned(),
                 other => panic!("{other}"),
             };
             let sql = format!(
@@ -37,9 +40,13 @@ async fn row_changed_by_hand_is_found_in_each_table_of_each_view() {
             );
             let row = log
                 .owner
-                .query_one(&sql, &[])
+                .query_opt(&sql, &[])
                 .await
                 .unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+            let Some(row) = row else {
+                empty.push(table.name);
+                continue;
+            };
             let difference = found(&log, view.name()).await.expect(&name);
             assert_eq!(difference.table, table.name);
             let changed: String = row.get(0);
@@ -56,6 +63,8 @@ async fn row_changed_by_hand_is_found_in_each_table_of_each_view() {
             assert_eq!(found(&log, view.name()).await, None);
         }
     }
+    // This log has no openings beside it; `register.rs` folds one that has.
+    assert_eq!(empty, ["rested", "opened", "uses", "things"]);
     let left = "SELECT count(*) FROM view_cursors WHERE is_copy";
     assert_eq!(log.owner.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 0);
 }

@@ -11,6 +11,8 @@ mod lists;
 #[cfg(test)]
 mod rebuild;
 #[cfg(test)]
+mod register;
+#[cfg(test)]
 mod roles;
 #[cfg(test)]
 mod stop;

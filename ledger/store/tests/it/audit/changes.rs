@@ -8,12 +8,13 @@ use super::{Copies, eventful};
 
 /// Tables that hold nothing of the log: the schema's own story, views' cursors, which views check themselves, and whom
 /// the hub asked last.
-const OTHERS: [&str; 5] = [
+const OTHERS: [&str; 6] = [
     "refinery_schema_history",
     "schema_window",
     "view_cursors",
     "packet_places",
     "witnesses",
+    "public_openings",
 ];
 
 /// Columns whose value nothing else tells: a clock that one side read once, or a place that the packets' folder tells.
