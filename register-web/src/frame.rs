@@ -124,6 +124,11 @@ impl Frame {
         self.language.say(&format!("{list}.{}", code.as_ref()))
     }
 
+    /// What an entry tells that is new on a page.
+    pub(crate) fn news(&self, kind: impl AsRef<str>, tre: impl AsRef<str>) -> String {
+        self.fill(&format!("news.{}", kind.as_ref()), "tre", tre)
+    }
+
     /// A path in this language.
     pub(crate) fn to(&self, path: impl AsRef<str>) -> String {
         match (self.language.prefix(), path.as_ref()) {

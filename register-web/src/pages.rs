@@ -3,6 +3,8 @@
 //! A page is a struct with a field `page` (its [`Frame`](crate::frame::Frame)) and a template that extends `base.html`. Its
 //! handler reads views, fills the struct and hands it to [`show`]. Routes are listed here, without the language.
 
+mod check;
+mod history;
 mod home;
 mod job;
 mod project;
@@ -25,7 +27,16 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/", get(home::get))
         .route("/projects", get(projects::get))
         .route("/projects/{id}", get(project::get))
+        .route("/projects/{id}/history", get(history::get))
+        .route("/projects/{id}/record.json", get(history::newest_record))
+        .route("/projects/{id}/versions/{number}", get(history::version))
+        .route(
+            "/projects/{id}/versions/{number}/record.json",
+            get(history::record),
+        )
         .route("/jobs/{id}", get(job::get))
+        .route("/check/{index}", get(check::get))
+        .route("/check/{index}/entry.jws", get(check::bytes))
 }
 
 /// Renders a page.

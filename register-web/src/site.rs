@@ -40,11 +40,8 @@ impl Default for Settings {
 pub struct Site {
     pub(crate) views: Views,
     pub(crate) reader: Reader,
-    #[expect(dead_code, reason = "for the pages about the record itself")]
     pub(crate) published: Published,
-    #[expect(dead_code, reason = "for the pages about the record itself")]
     pub(crate) origin: Arc<str>,
-    #[expect(dead_code, reason = "for the pages about the record itself")]
     pub(crate) log_key: Arc<str>,
     pub(crate) settings: Arc<Settings>,
 }
