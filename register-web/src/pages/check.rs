@@ -61,12 +61,12 @@ struct Check {
 pub(crate) async fn get(State(site): State<Site>, visit: Visit, Path(index): Path<String>) -> Shown {
     let (index, entry) = entry(&site, &index).await?;
     let released = site.published.latest();
-    let parsed = Event::parse(&entry.event).ok();
+    let event = Event::parse(&entry.event).ok();
     let mut steps = vec![Step {
         words: visit.language.say("check.step-form").to_owned(),
-        outcome: holds(parsed.as_ref().is_some_and(|event| event.leaf() == &entry.leaf)),
+        outcome: holds(event.as_ref().is_some_and(|event| event.leaf() == &entry.leaf)),
     }];
-    let signed = match &parsed {
+    let signed = match &event {
         Some(event) => {
             let key = site.reader.key(event.kid()).await?;
             key.is_some_and(|key| event.verify(&key).is_ok())
@@ -84,16 +84,16 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit, Path(index): Pat
         Some(released) => holds(is_included(&site, &entry, released).await?),
         None => Outcome::Open,
     };
-    let size = crate::words::thousands(covers.map_or(0, |released| released.head.size));
+    let entries = crate::words::thousands(covers.map_or(0, |released| released.head.size));
     steps.push(Step {
-        words: visit.language.fill("check.step-inclusion", &[("size", &size)]),
+        words: visit.language.fill("check.step-inclusion", &[("size", &entries)]),
         outcome: included,
     });
-    let record = match &parsed {
+    let record = match &event {
         Some(event) if event.claims().kind == "register-published" => {
-            let (step, record) = check_page(&site, &visit, event, index).await?;
+            let (step, document) = check_page(&site, &visit, event, index).await?;
             steps.push(step);
-            record
+            document
         }
         _ => None,
     };
@@ -110,7 +110,7 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit, Path(index): Pat
         &visit.language.fill("check.title", &[("number", &number)]),
     );
     frame.is_indexed = false;
-    let claims = parsed.as_ref().map(Event::claims);
+    let claims = event.as_ref().map(Event::claims);
     show(&Check {
         index,
         leaf: entry.leaf.to_base64url(),
@@ -248,24 +248,27 @@ fn about(frame: &Frame, stream: &Stream) -> Option<String> {
     })
 }
 
-impl Check {
-    /// How a step looks.
-    fn tone(&self, outcome: &Outcome) -> &'static str {
-        match outcome {
-            Outcome::Holds => "done",
-            Outcome::Fails => "stopped",
-            Outcome::Open => "waits",
+impl Outcome {
+    /// How it looks.
+    fn tone(self) -> &'static str {
+        match self {
+            Self::Holds => "done",
+            Self::Fails => "stopped",
+            Self::Open => "waits",
         }
     }
 
-    fn word(&self, outcome: &Outcome) -> &'static str {
-        self.page.say(match outcome {
-            Outcome::Holds => "check.ok",
-            Outcome::Fails => "check.bad",
-            Outcome::Open => "check.open",
-        })
+    /// The key of what it is called.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Holds => "check.ok",
+            Self::Fails => "check.bad",
+            Self::Open => "check.open",
+        }
     }
+}
 
+impl Check {
     /// The answer in one sentence.
     fn sentence(&self) -> String {
         let key = match self.answer {
