@@ -11,6 +11,7 @@
 pub mod author;
 pub mod client;
 pub mod engine;
+pub mod folder;
 pub mod keyfile;
 pub mod link;
 pub mod outbox;

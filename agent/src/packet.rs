@@ -42,7 +42,7 @@ pub use model::{
     run_id,
 };
 pub use read::{Reading, RunStatus, read_request, read_run_status, workflow_file};
-pub use refused::{RefusalCode, Refused};
+pub use refused::{RefusalCode, Refused, event_text};
 pub(crate) use request::path_id;
 pub use request::{request_bag, request_metadata};
 pub use result::{Outcome, Output, Review, Step, result_bag, result_metadata};

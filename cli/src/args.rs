@@ -66,6 +66,9 @@ pub enum Command {
     /// Sign and append single events
     #[command(subcommand)]
     Event(EventCommand),
+    /// Make packets and look whether a TRE would take them
+    #[command(subcommand)]
+    Packet(PacketCommand),
     /// Send a packet to one or more TREs
     Submit(SubmitArgs),
     /// Show where a job is
@@ -218,6 +221,32 @@ pub struct RemoteArgs {
     pub log_key: VerifierKey,
 }
 
+/// `daybook packet`
+#[derive(Subcommand)]
+pub enum PacketCommand {
+    /// Say what a TRE would say of a packet; exit status 1 if it would refuse it
+    Check {
+        /// A zip, a bag's folder, or the folder of a Five Safes RO-Crate
+        packet: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Pack a bag's folder, or bag and pack the files that a crate's request names
+    Make {
+        /// The folder
+        folder: PathBuf,
+        /// The packet, which is never overwritten
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Print the digest by which a workflow is registered
+    WorkflowDigest {
+        /// The workflow's RO-Crate, as a zip or a folder
+        workflow: PathBuf,
+    },
+}
+
 /// `daybook submit`
 #[derive(ClapArgs)]
 pub struct SubmitArgs {
@@ -227,7 +256,7 @@ pub struct SubmitArgs {
     /// The member's key file
     #[arg(long)]
     pub key: PathBuf,
-    /// The packet: a zipped bag with a Five Safes RO-Crate
+    /// The packet: a zipped bag with a Five Safes RO-Crate, a bag's folder, or a crate's
     #[arg(long)]
     pub packet: PathBuf,
     /// The registered workflow's id

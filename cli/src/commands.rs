@@ -7,6 +7,7 @@ mod event;
 mod keys;
 mod migrate;
 pub(crate) mod output;
+mod packet;
 pub(crate) mod serve;
 pub(crate) mod submit;
 mod track;
@@ -42,6 +43,7 @@ pub async fn run(args: Args) -> ExitCode {
         Command::Doctor(args) => doctor::run(args).await,
         Command::Keys(command) => keys::run(command),
         Command::Event(command) => event::run(command).await,
+        Command::Packet(command) => packet::run(command),
         Command::Submit(args) => submit::run(args).await,
         Command::Track(args) => track::run(args).await,
         Command::Collect(args) => collect::run(args).await,

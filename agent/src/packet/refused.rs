@@ -54,16 +54,15 @@ pub struct Refused {
 impl Refused {
     /// A refusal with a text of one's own, brought into the form that events allow.
     pub fn new(code: RefusalCode, text: &str) -> Self {
-        let plain: String = text.chars().map(plain).collect();
         Self {
             code,
-            text: cut(&plain, TEXT_LIMIT),
+            text: event_text(text, TEXT_LIMIT),
             findings: Vec::new(),
         }
     }
 
     /// A packet that breaks rules.
-    pub(super) fn packet(findings: Vec<Finding>) -> Self {
+    pub(crate) fn packet(findings: Vec<Finding>) -> Self {
         let count = match findings.len() {
             1 => "a rule".to_owned(),
             many => format!("{many} rules"),
@@ -89,6 +88,12 @@ impl Refused {
 
 fn plain(c: char) -> char {
     if c.is_control() && c != '\n' { ' ' } else { c }
+}
+
+/// A text as events take it: of at most so many characters, without control characters but line feeds.
+pub fn event_text(text: &str, most: usize) -> String {
+    let plain: String = text.chars().map(plain).collect();
+    cut(&plain, most)
 }
 
 /// The first so many characters of a text, the last being an ellipsis where something is left out.

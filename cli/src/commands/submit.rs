@@ -1,18 +1,18 @@
 //! `daybook submit`.
 
-use std::fs;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use daybook_core::Hash;
 use daybook_core::id::{Slug, Stream, random_id};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::packet::read_and_check;
 use super::{event, output};
 use crate::args::SubmitArgs;
 use daybook_agent::author::{Author, Draft};
-use daybook_agent::packet::{Bag, Limits, read_request};
+use daybook_agent::packet::{Checked, Limits, check, event_text};
 use daybook_agent::random;
 
 /// A submission as the hub took it.
@@ -27,10 +27,20 @@ pub struct Submitted {
 
 pub(super) async fn run(args: SubmitArgs) -> Result<ExitCode> {
     let targets: Result<Vec<_>> = args.to.iter().map(|text| target(text)).collect();
-    let bytes = fs::read(&args.packet).with_context(|| format!("cannot read {}", args.packet.display()))?;
+    let targets = targets?;
+    let (bytes, checked) = match read_and_check(&args.packet)? {
+        Ok(good) => good,
+        Err(refused) => {
+            output::line(&refused.text);
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    for warning in &checked.warnings() {
+        output::line(&format!("warning: {warning}"));
+    }
     let mut author = event::author(&args.remote, &args.key)?;
     let origin = args.remote.log_key.name().as_str().to_owned();
-    let submitted = submit_packet(&mut author, &origin, bytes, args.workflow, &targets?).await?;
+    let submitted = submit_checked(&mut author, &origin, bytes, &checked, args.workflow, &targets).await?;
     output::line(&format!("submission {}", submitted.submission));
     for (tre, job) in &submitted.jobs {
         output::line(&format!("  {tre:<16} job {job}"));
@@ -50,13 +60,19 @@ pub async fn submit_packet(
     workflow: Uuid,
     targets: &[(Slug, Vec<Uuid>)],
 ) -> Result<Submitted> {
-    let bag = Bag::from_zip(&bytes, &Limits::default()).context("the packet is not a good bag")?;
-    let reading = read_request(&bag).context("the packet's crate is not a Five Safes request")?;
-    let submission = bag.external_identifier;
-    ensure!(
-        submission.get_version_num() == 4,
-        "the bag's External-Identifier must be a random UUID (version 4)"
-    );
+    let checked = check(&bytes, &Limits::default())?;
+    submit_checked(author, origin, bytes, &checked, workflow, targets).await
+}
+
+async fn submit_checked(
+    author: &mut Author,
+    origin: &str,
+    bytes: Vec<u8>,
+    checked: &Checked,
+    workflow: Uuid,
+    targets: &[(Slug, Vec<Uuid>)],
+) -> Result<Submitted> {
+    let submission = checked.bag.external_identifier;
     let packet = random::id()?;
     let digest = Hash::of(&bytes).to_base64url();
     author
@@ -72,14 +88,15 @@ pub async fn submit_packet(
         clear.insert(tre.to_string(), json!({ "job": job, "datasets": datasets }));
         jobs.push((tre.clone(), job));
     }
+    let mut sealed = vec![("packet_digest", digest.into())];
+    if !checked.request.name.is_empty() {
+        sealed.push(("summary", event_text(&checked.request.name, 4_000).into()));
+    }
     let draft = Draft {
         stream: Stream::Submission(submission),
         kind: "job-submitted",
         clear: json!({ "packet": packet, "workflow": workflow, "jobs": clear }),
-        sealed: vec![
-            ("packet_digest", digest.into()),
-            ("summary", reading.request.name.clone().into()),
-        ],
+        sealed,
     };
     let receipt = author.say(&draft).await?;
     Ok(Submitted {

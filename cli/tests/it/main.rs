@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod hub;
 mod operation;
+mod packet;
 mod restore;
 mod service;
 mod witnesses;
