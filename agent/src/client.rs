@@ -7,13 +7,14 @@ mod packets;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use daybook_core::Hash;
 use daybook_core::access::AccessToken;
 use daybook_core::checkpoint::Checkpoint;
 use daybook_core::event::Event;
 use daybook_core::id::Stream;
 use daybook_core::note::{Note, VerifierKey};
 use daybook_core::sealed::Opening;
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, Proxy, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -101,6 +102,13 @@ pub struct Entry {
     pub event: String,
 }
 
+/// Some entries.
+#[derive(Debug, Deserialize)]
+struct Page {
+    entries: Vec<Entry>,
+    next: Option<String>,
+}
+
 /// One hub.
 #[derive(Clone)]
 pub struct Client {
@@ -111,11 +119,18 @@ pub struct Client {
 impl Client {
     /// Speaks to the hub at an address such as `http://127.0.0.1:8787`.
     pub fn new(base: &str) -> Result<Self> {
-        let http = reqwest::Client::builder()
+        Self::through(base, None)
+    }
+
+    /// The same through a proxy, such as `http://proxy.tre.example:3128`.
+    pub fn through(base: &str, proxy: Option<&str>) -> Result<Self> {
+        let mut http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(5))
-            .timeout(Duration::from_mins(1))
-            .build()
-            .context("no HTTP client can be made")?;
+            .timeout(Duration::from_mins(1));
+        if let Some(proxy) = proxy {
+            http = http.proxy(Proxy::all(proxy).with_context(|| format!("{proxy:?} is no proxy's address"))?);
+        }
+        let http = http.build().context("no HTTP client can be made")?;
         Ok(Self {
             base: base.trim_end_matches('/').to_owned(),
             http,
@@ -164,6 +179,29 @@ impl Client {
     /// One entry.
     pub async fn entry(&self, index: u64) -> Result<Entry, ClientError> {
         self.get(&format!("/v1/events/{index}")).await
+    }
+
+    /// The entries of a stream after an index, in order, however many there are.
+    pub async fn entries(&self, stream: &str, after: Option<u64>) -> Result<Vec<Entry>, ClientError> {
+        let (mut entries, mut after) = (Vec::new(), after);
+        loop {
+            let since = after.map_or_else(String::new, |after| format!("&after={after}"));
+            let page: Page = self.get(&format!("/v1/events?stream={stream}&limit=500{since}")).await?;
+            let Some(last) = page.entries.last() else {
+                return Ok(entries);
+            };
+            after = Some(last.index);
+            entries.extend(page.entries);
+            if page.next.is_none() {
+                return Ok(entries);
+            }
+        }
+    }
+
+    /// The entry with that leaf hash.
+    pub async fn entry_of(&self, leaf: &Hash) -> Result<Option<Entry>, ClientError> {
+        let page: Page = self.get(&format!("/v1/events?leaf_hash={leaf}")).await?;
+        Ok(page.entries.into_iter().next())
     }
 
     /// The proof of an entry, as the text of a `.tlog-proof`.

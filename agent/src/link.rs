@@ -24,6 +24,7 @@ use daybook_core::key::PublicKey;
 use serde::Deserialize;
 use thiserror::Error;
 
+pub(crate) use self::answer::chain;
 pub use self::client::{LinkClient, LinkServer};
 pub use self::serve::{Server, Tls};
 pub use self::token::TokenError;

@@ -4,5 +4,7 @@
 //! spool; [`Desk`] is the one way to that.
 
 mod desk;
+mod standing;
 
 pub use self::desk::{Collected, Desk, DeskError, Identity, Notes};
+pub use self::standing::{Standing, StandingError};
