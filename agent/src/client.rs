@@ -14,7 +14,7 @@ use daybook_core::event::Event;
 use daybook_core::id::Stream;
 use daybook_core::note::{Note, VerifierKey};
 use daybook_core::sealed::Opening;
-use reqwest::{Method, Proxy, Response, StatusCode};
+use reqwest::{Method, Proxy, Response, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -22,6 +22,7 @@ use thiserror::Error;
 
 pub use self::follow::Follower;
 pub use self::live::Live;
+pub use self::packets::PacketTooLarge;
 use crate::author::Place;
 use crate::keyfile::Keys;
 use crate::random;
@@ -114,6 +115,7 @@ struct Page {
 pub struct Client {
     base: String,
     http: reqwest::Client,
+    max_packet: u64,
 }
 
 impl Client {
@@ -134,7 +136,17 @@ impl Client {
         Ok(Self {
             base: base.trim_end_matches('/').to_owned(),
             http,
+            max_packet: u64::MAX,
         })
+    }
+
+    /// Takes no packet of more bytes: see [`PacketTooLarge`].
+    #[must_use]
+    pub fn with_max_packet(self, bytes: u64) -> Self {
+        Self {
+            max_packet: bytes,
+            ..self
+        }
     }
 
     /// The hub's address.
@@ -158,6 +170,17 @@ impl Client {
         };
         let request = self.http.post(format!("{}{path}", self.base)).json(&body);
         self.json(self.send(request).await?).await
+    }
+
+    /// The hub's clock, in seconds since 1970, where it says.
+    pub async fn clock(&self) -> Result<Option<i64>, ClientError> {
+        let response = self.send(self.http.get(format!("{}/healthz", self.base))).await?;
+        let date = response
+            .headers()
+            .get(header::DATE)
+            .and_then(|date| date.to_str().ok());
+        let time = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+        Ok(time.map(|time| time.timestamp().as_second()))
     }
 
     /// The head of a stream.
@@ -186,7 +209,9 @@ impl Client {
         let (mut entries, mut after) = (Vec::new(), after);
         loop {
             let since = after.map_or_else(String::new, |after| format!("&after={after}"));
-            let page: Page = self.get(&format!("/v1/events?stream={stream}&limit=500{since}")).await?;
+            let page: Page = self
+                .get(&format!("/v1/events?stream={stream}&limit=500{since}"))
+                .await?;
             let Some(last) = page.entries.last() else {
                 return Ok(entries);
             };

@@ -10,6 +10,8 @@
 
 pub mod author;
 pub mod client;
+pub mod doctor;
+pub mod duration;
 pub mod engine;
 pub mod folder;
 pub mod keyfile;

@@ -5,6 +5,7 @@
 //! hub refuses for good is set aside with what builds on it, and never lost.
 
 mod file;
+mod leave;
 mod refuse;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use daybook_core::sealed::Opening;
 use thiserror::Error;
 
 use self::file::{Head, ItemFile};
+pub use self::leave::{look, look_at_stream};
 use crate::spool::{SignedFile, SpoolError, make_folder, names, write_whole};
 
 /// Where the next event of a stream belongs.

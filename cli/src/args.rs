@@ -1,6 +1,7 @@
 //! The command line.
 
 mod keys;
+mod relay;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use daybook_core::note::VerifierKey;
 use uuid::Uuid;
 
 pub use self::keys::{DelegateArgs, EventCommand, KeysCommand, SignArgs};
+pub use self::relay::{HoldArgs, OutboundArgs, RelayArgs, RelayCommand, ReleaseArgs, ShowArgs};
 
 /// The record of jobs on people's data: signed events in a log that anybody can check
 ///
@@ -69,6 +71,8 @@ pub enum Command {
     /// Make packets and look whether a TRE would take them
     #[command(subcommand)]
     Packet(PacketCommand),
+    /// A TRE's polling zone: take jobs up, check and sign them off, release results
+    Relay(RelayArgs),
     /// Send a packet to one or more TREs
     Submit(SubmitArgs),
     /// Show where a job is

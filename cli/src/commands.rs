@@ -8,6 +8,7 @@ mod keys;
 mod migrate;
 pub(crate) mod output;
 mod packet;
+mod relay;
 pub(crate) mod serve;
 pub(crate) mod submit;
 mod track;
@@ -44,6 +45,7 @@ pub async fn run(args: Args) -> ExitCode {
         Command::Keys(command) => keys::run(command),
         Command::Event(command) => event::run(command).await,
         Command::Packet(command) => packet::run(command),
+        Command::Relay(args) => relay::run(args).await,
         Command::Submit(args) => submit::run(args).await,
         Command::Track(args) => track::run(args).await,
         Command::Collect(args) => collect::run(args).await,
@@ -69,7 +71,11 @@ pub async fn run(args: Args) -> ExitCode {
 /// Logs go to standard error. `RUST_LOG` says how much; a command that shows its work says little besides.
 fn init_logging(command: &Command, format: LogFormat) {
     let default = match command {
-        Command::Serve(_) | Command::Init(_) | Command::Migrate(_) | Command::Witness(_) => {
+        Command::Serve(_)
+        | Command::Init(_)
+        | Command::Migrate(_)
+        | Command::Relay(_)
+        | Command::Witness(_) => {
             "info,tokio_postgres=warn,refinery_core=warn"
         }
         _ => "error",

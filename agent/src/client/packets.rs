@@ -10,6 +10,7 @@ use bytes::Bytes;
 use daybook_core::Hash;
 use reqwest::{Method, Response, StatusCode, header};
 use sha2::{Digest as _, Sha256};
+use thiserror::Error;
 use uuid::Uuid;
 
 use super::{Client, ClientError, token};
@@ -23,6 +24,16 @@ const PAUSE: Duration = Duration::from_mins(1);
 const ATTEMPTS: u32 = 5;
 /// The wait before the second attempt; it doubles.
 const WAIT: Duration = Duration::from_millis(250);
+
+/// A packet has more bytes than are taken; none of them was fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the packet has {size} bytes, and at most {limit} are taken here")]
+pub struct PacketTooLarge {
+    /// Its bytes, as the hub states.
+    pub size: u64,
+    /// Bytes that are taken.
+    pub limit: u64,
+}
 
 impl Client {
     /// Sends a packet. The same bytes under the same id again are no second packet, so a break is answered by sending again.
@@ -114,6 +125,10 @@ impl Client {
             file.set_len(0)?;
         }
         let size = now.size;
+        if size > self.max_packet {
+            let limit = self.max_packet;
+            return Err(PacketTooLarge { size, limit }.into());
+        }
         *stated = Some(now);
         loop {
             let chunk = tokio::time::timeout(PAUSE, response.chunk()).await;

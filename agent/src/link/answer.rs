@@ -42,7 +42,9 @@ impl From<DeskError> for Problem {
             },
             DeskError::Outbox(OutboxError::SeenWentBack { .. }) => Self::new(409, "went-back", detail),
             DeskError::Outbox(OutboxError::Spool(error)) | DeskError::Spool(error) => broken(&error, detail),
-            DeskError::Outbox(OutboxError::Content(_)) => Self::new(500, "internal", detail),
+            DeskError::Standing(_) | DeskError::Outbox(OutboxError::Content(_)) => {
+                Self::new(500, "internal", detail)
+            }
         }
     }
 }

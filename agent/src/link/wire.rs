@@ -88,6 +88,9 @@ pub struct PlaceAnswer {
 pub struct JobList {
     /// Grows with every change; the next call's `after`.
     pub version: u64,
+    /// Whether this is a play in the shadow: nothing leaves the TRE, and nothing of it counts once the relay is live. A runner
+    /// keeps a spool of its own for it.
+    pub is_shadow: bool,
     /// The code for which the TRE holds everything, if it does. Nothing new is begun then.
     pub hold: Option<String>,
     /// The jobs, those collected first first.
@@ -122,6 +125,8 @@ pub struct JobView {
     pub missing: Option<Vec<usize>>,
     /// What the relay waits for, in a sentence.
     pub waits_for: String,
+    /// Whether it has its end. It is shown on for a while, so that both zones can clean up.
+    pub is_ended: bool,
 }
 
 /// An event that was taken.

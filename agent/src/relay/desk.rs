@@ -9,9 +9,11 @@ mod take;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use daybook_core::event::Event;
+use daybook_core::Hash;
+use daybook_core::event::{Event, Seen};
 use daybook_core::id::{Actor, Slug, Stream, TreRole};
 use daybook_core::note::VerifierKey;
 use daybook_rules::Refusal;
@@ -20,12 +22,16 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use self::job::Job;
-pub use self::job::{Collected, Notes};
+pub use self::job::{Collected, Notes, Refusal as RefusalNote, ResultPacket};
+pub(crate) use self::link::PACKET;
+pub(crate) use self::list::HOLD;
+pub use self::list::Hold;
 use crate::client::{Client, Follower};
 use crate::keyfile::Keys;
 use crate::link::Peer;
 use crate::outbox::{Outbox, OutboxError};
-use crate::spool::{JobFolder, Spool, SpoolError};
+use crate::relay::standing::{Standing, StandingError};
+use crate::spool::{JobFolder, Spool, SpoolError, write_whole};
 
 /// Whose relay this is, and whom it knows.
 #[derive(Clone)]
@@ -34,8 +40,12 @@ pub struct Identity {
     pub tre: Slug,
     /// The log's key, whose name is the log's origin.
     pub log: VerifierKey,
+    /// The thumbprint of the TRE's root key, where it is pinned.
+    pub root: Option<Hash>,
     /// The relay's own keys.
     pub keys: Arc<Keys>,
+    /// Whether nothing leaves.
+    pub is_shadow: bool,
     /// The runner, if there is one.
     pub runner: Option<Peer>,
     /// The review service, if there is one.
@@ -80,12 +90,35 @@ pub enum DeskError {
     /// Outputs come that are not those that were cleared.
     #[error("these are not the outputs that were cleared: {0}")]
     NotAsApproved(&'static str),
+    /// What stands in the log could not be kept.
+    #[error(transparent)]
+    Standing(#[from] StandingError),
     /// The outbox.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
     /// The spool.
     #[error(transparent)]
     Spool(#[from] SpoolError),
+}
+
+impl DeskError {
+    /// What the rules say, where they say no.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Refused(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// Whether there was no room on the disk.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Spool(error)
+            | Self::Outbox(OutboxError::Spool(error))
+            | Self::Standing(StandingError::Spool(error)) => error.is_full(),
+            _ => false,
+        }
+    }
 }
 
 /// Everything that changes.
@@ -101,6 +134,9 @@ pub struct Desk {
     inner: Mutex<Inner>,
     version: watch::Sender<u64>,
     log: tokio::sync::Mutex<Follower>,
+    standing: tokio::sync::Mutex<Standing>,
+    /// Whether everything was held when that was looked at last.
+    held: AtomicBool,
 }
 
 impl Desk {
@@ -114,6 +150,14 @@ impl Desk {
                 jobs.insert(id, job);
             }
         }
+        let (tre, root) = (identity.tre.clone(), identity.root);
+        let standing = Standing::open(
+            folder.join("standing"),
+            client.clone(),
+            identity.log.clone(),
+            tre,
+            root,
+        )?;
         let mut follower = Follower::new(client, identity.origin(), identity.log.clone());
         if let Ok(note) = std::fs::read(folder.join(CHECKPOINT)) {
             // One that does not hold is as if it were not there: the next one is then taken as it is.
@@ -125,6 +169,8 @@ impl Desk {
             inner: Mutex::new(Inner { outbox, jobs }),
             version: watch::Sender::new(1),
             log: tokio::sync::Mutex::new(follower),
+            standing: tokio::sync::Mutex::new(standing),
+            held: AtomicBool::new(false),
         })
     }
 
@@ -136,6 +182,26 @@ impl Desk {
     /// What the relay has seen of the log.
     pub fn log(&self) -> &tokio::sync::Mutex<Follower> {
         &self.log
+    }
+
+    /// What stands in the log.
+    pub fn standing(&self) -> &tokio::sync::Mutex<Standing> {
+        &self.standing
+    }
+
+    /// Fetches the newest checkpoint, verifies that it continues the last one, and keeps it.
+    ///
+    /// Every checkpoint that the relay has verified passes here once: whoever cosigns them for the TRE does it here.
+    pub async fn advance(&self) -> anyhow::Result<Seen> {
+        let mut follower = self.log.lock().await;
+        let before = follower.seen();
+        let seen = follower.advance().await?;
+        if before != Some(seen)
+            && let Some(note) = follower.note()
+        {
+            write_whole(&self.file(CHECKPOINT), note.to_string().as_bytes())?;
+        }
+        Ok(seen)
     }
 
     /// A file in the spool.
@@ -162,6 +228,13 @@ impl Desk {
         drop(inner);
         self.changed();
         Ok(())
+    }
+
+    /// How a job was found in the queue.
+    pub fn collected(&self, job: Uuid) -> Result<Collected, DeskError> {
+        let inner = self.lock();
+        let job = inner.jobs.get(&job).ok_or(DeskError::NoJob(job))?;
+        Ok(job.collected.clone())
     }
 
     /// A job's folder.

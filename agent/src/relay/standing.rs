@@ -23,7 +23,7 @@ use daybook_core::note::VerifierKey;
 use daybook_rules::{Refusal, Table, judge, reads};
 use thiserror::Error;
 
-pub(crate) use self::gate::hold_code;
+pub(crate) use self::gate::{Rests, hold_code};
 use self::known::Known;
 use crate::client::{Client, ClientError};
 use crate::outbox::Place;

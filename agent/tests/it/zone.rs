@@ -78,7 +78,9 @@ impl Zone {
         let identity = Identity {
             tre: "wessex".parse().unwrap(),
             log: log_key(),
+            root: None,
             keys: relay.clone(),
+            is_shadow: false,
             runner: Some(peer(&runner)),
             review: Some(peer(&review)),
         };
@@ -170,6 +172,7 @@ impl Zone {
         let collected = Collected {
             job,
             entry: entry.as_str().to_owned(),
+            index: 1,
             found: random::now(),
         };
         self.desk.begin(&collected).unwrap();

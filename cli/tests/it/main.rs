@@ -11,6 +11,7 @@ mod doctor;
 mod hub;
 mod operation;
 mod packet;
+mod relay;
 mod restore;
 mod service;
 mod witnesses;

@@ -90,6 +90,12 @@ fn head(page: &mut String, table: &Table, stream: &str) {
     line(page, &format!("States: {} (■ is an end).", states.join(", ")));
 }
 
+/// What an event type of the first table is for, in a sentence or two.
+pub fn about_event(kind: &str) -> Option<String> {
+    let found = about().into_iter().find(|(_, known, _)| known == kind);
+    found.map(|(_, _, about)| about)
+}
+
 fn event(page: &mut String, kind: &str, about: &str, rule: &EventRule) {
     line(page, &format!("\n### `{kind}`\n\n{about}\n"));
     let from: Vec<&str> = rule

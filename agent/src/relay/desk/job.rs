@@ -28,6 +28,8 @@ pub struct Collected {
     pub job: Uuid,
     /// The bytes of the `job-submitted` that names it, whose leaf hash the queue states.
     pub entry: String,
+    /// Its index in the log.
+    pub index: u64,
     /// When it was found, in seconds since 1970.
     pub found: i64,
 }
@@ -50,8 +52,38 @@ pub struct Notes {
     pub lease: Option<Lease>,
     /// The cleared outputs that come.
     pub outputs: Option<OutputsRequest>,
+    /// Why the job is refused, once that is decided and until it is said.
+    pub refusal: Option<Refusal>,
+    /// Whether it is held because everything is.
+    pub held_by_all: bool,
+    /// The packet that goes back, once it is made.
+    pub result: Option<ResultPacket>,
+    /// Since when the job has its end and all of it is proved, in seconds since 1970.
+    pub settled: Option<i64>,
     /// What the relay waits for.
     pub waits_for: String,
+}
+
+/// Why a job is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refusal {
+    /// A code of the rule table's list `refusal`.
+    pub code: String,
+    /// What the researcher reads.
+    pub text: String,
+}
+
+/// A packet that goes back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResultPacket {
+    /// Its random id at the hub.
+    pub packet: Uuid,
+    /// Its bytes.
+    pub file: Thing,
+    /// Whether the hub has it.
+    pub is_uploaded: bool,
 }
 
 /// An open job.

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use daybook_core::Hash;
-use daybook_core::event::Event;
-use daybook_core::sealed::Opening;
 use uuid::Uuid;
 
 use super::{Desk, DeskError};
 use crate::link::wire::{Gate, Thing};
+use crate::relay::standing::Rests;
+use crate::spool::{make_folder, write_whole};
 
 /// The request's bytes.
 pub(crate) const PACKET: &str = "packet.zip";
@@ -16,28 +16,14 @@ pub(crate) const PACKET: &str = "packet.zip";
 const THINGS: &str = "things";
 
 impl Desk {
-    /// Takes an event that came over the link, after it was judged by what the relay knows of the log.
-    #[expect(clippy::unused_async, reason = "the hub is not asked yet")]
-    pub async fn take_judged(&self, event: &Event, openings: &[Opening]) -> Result<(), DeskError> {
-        self.take(event, openings)
-    }
-
-    /// Whether what a job rests on stands now.
-    #[expect(clippy::unused_async, reason = "the hub is not asked yet")]
+    /// Whether what a job rests on stands now. The hub is asked; where it is away, what was last known counts.
     pub async fn gate(&self, job: Uuid) -> Result<Gate, DeskError> {
-        let view = self.view(job)?;
-        let names = ["project", "workflow", "member", "datasets"];
-        let fields = names
-            .iter()
-            .filter_map(|name| Some(((*name).to_owned(), view.facts.get(*name)?.clone())));
-        Ok(Gate {
-            fields: fields.collect(),
-            versions: Vec::new(),
-            approvals: Vec::new(),
-            egress: None,
-            lapsed: None,
-            is_fresh: false,
-        })
+        let state = self.view(job)?.facts;
+        let mut standing = self.standing().lock().await;
+        let streams =
+            Rests::of(&self.identity().tre, &state).map(|rests| rests.streams(&self.identity().tre));
+        let is_fresh = standing.refresh(&streams.unwrap_or_default()).await.is_ok();
+        Ok(standing.gate(&state, is_fresh))
     }
 
     /// The newest verified checkpoint with the proof that it continues the tree of `since` entries; nothing where there is
@@ -65,6 +51,17 @@ impl Desk {
     /// The file with a request's bytes.
     pub fn packet_file(&self, job: Uuid) -> PathBuf {
         self.folder(job).file(PACKET)
+    }
+
+    /// Keeps some bytes under their digest.
+    pub fn keep_thing(&self, digest: &Hash, bytes: &[u8]) -> Result<(), DeskError> {
+        let folder = self.file(THINGS);
+        make_folder(&folder)?;
+        let path = folder.join(digest.to_base64url());
+        if path.exists() {
+            return Ok(());
+        }
+        Ok(write_whole(&path, bytes)?)
     }
 
     /// A workflow or an image, if it is here.

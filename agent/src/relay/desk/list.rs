@@ -1,7 +1,10 @@
 //! Views of jobs, for the link and for the relay's own steps.
 
+use std::sync::atomic::Ordering;
+
 use daybook_core::event::Event;
 use daybook_core::id::Stream;
+use daybook_rules::Table;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -29,10 +32,24 @@ impl Desk {
         let version = *self.version.borrow();
         let hold = self.hold().map(|hold| hold.code);
         let inner = self.lock();
-        let mut jobs: Vec<&Job> = inner.jobs.values().collect();
+        let mut jobs: Vec<&Job> = inner
+            .jobs
+            .values()
+            .filter(|job| job.notes.settled.is_none())
+            .collect();
         jobs.sort_by_key(|job| (job.collected.found, job.collected.job));
         let jobs = jobs.into_iter().map(|job| view(job, &inner.outbox)).collect();
-        JobList { version, hold, jobs }
+        JobList {
+            version,
+            is_shadow: self.identity.is_shadow,
+            hold,
+            jobs,
+        }
+    }
+
+    /// Every job that is not archived yet, the ended ones too.
+    pub fn jobs(&self) -> Vec<Uuid> {
+        self.lock().jobs.keys().copied().collect()
     }
 
     /// One job.
@@ -44,12 +61,30 @@ impl Desk {
             .ok_or(DeskError::NoJob(job))
     }
 
+    /// The time that the last event of a kind states, in seconds since 1970.
+    pub fn time_of(&self, job: Uuid, kind: &str) -> Option<i64> {
+        let inner = self.lock();
+        let events = inner.outbox.events(&Stream::Job(job)).iter().rev();
+        let mut said = events
+            .map(|item| item.event.claims())
+            .filter(|claims| claims.kind == kind);
+        said.next().map(|claims| claims.iat)
+    }
+
     /// The `job-submitted` that asked for a job.
     pub fn submission(&self, job: Uuid) -> Result<Event, DeskError> {
         let inner = self.lock();
         let job = inner.jobs.get(&job).ok_or(DeskError::NoJob(job))?;
         let event = Event::parse(&job.collected.entry);
         event.map_err(|error| DeskError::NotHere(format!("the submission is no event: {error}")))
+    }
+
+    /// Tells whoever waits for a change if a hold has come or gone.
+    pub(crate) fn look_at_hold(&self) {
+        let is_held = self.hold().is_some();
+        if self.held.swap(is_held, Ordering::Relaxed) != is_held {
+            self.changed();
+        }
     }
 
     /// Why everything is held, if it is.
@@ -88,5 +123,6 @@ fn view(job: &Job, outbox: &Outbox) -> JobView {
         lease: notes.lease,
         missing: notes.outputs.as_ref().map(|outputs| job.missing(outputs)),
         waits_for: notes.waits_for,
+        is_ended: Table::v1().is_end("job", job.word()),
     }
 }

@@ -12,7 +12,7 @@ use crate::packet::commitment::{OUTPUTS_FOLDER, commit};
 use crate::packet::{manifest_line, sha512_hex};
 
 /// The folder of the outputs that came, each under its place in the list.
-const OUTPUTS: &str = "outputs";
+pub(super) const OUTPUTS: &str = "outputs";
 
 impl Desk {
     /// Takes the list of a job's cleared outputs: with its salt it must give the commitment that was approved.
@@ -21,6 +21,10 @@ impl Desk {
             let inner = self.lock();
             let job = inner.jobs.get(&job).ok_or(DeskError::NoJob(job))?;
             check(job, outputs)?;
+        }
+        if self.notes(job)?.outputs.as_ref() != Some(outputs) {
+            // What came of an earlier set is no part of this one.
+            self.folder(job).remove_folder(OUTPUTS)?;
         }
         self.note(job, |notes| {
             notes.outputs = Some(outputs.clone());
@@ -86,6 +90,18 @@ fn check(job: &Job, outputs: &OutputsRequest) -> Result<(), DeskError> {
     }
     let salt = base64url::decode(&outputs.salt).and_then(|salt| <[u8; 32]>::try_from(salt).ok());
     let salt = salt.ok_or(DeskError::NotAsApproved("the salt is not 32 bytes"))?;
+    let is_plain = |path: &str| {
+        let fits = !path.is_empty()
+            && path.len() <= 200
+            && !path.contains(['\\', ':'])
+            && !path.contains(char::is_control);
+        fits && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+    };
+    if !outputs.files.iter().all(|file| is_plain(&file.path)) {
+        return Err(DeskError::NotAsApproved(
+            "a path climbs, or has characters that a packet cannot have",
+        ));
+    }
     let paths: BTreeSet<&str> = outputs.files.iter().map(|file| file.path.as_str()).collect();
     if paths.len() != outputs.files.len() {
         return Err(DeskError::NotAsApproved("a path comes twice"));

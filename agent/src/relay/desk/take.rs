@@ -4,11 +4,21 @@ use daybook_core::event::Event;
 use daybook_core::id::Stream;
 use daybook_core::sealed::Opening;
 use daybook_rules::{EventRule, Refusal, State, Table, check_openings};
+use tracing::debug;
 
-use super::{Desk, DeskError, Inner};
-use crate::author::{self, Draft, sign_at};
+use super::outputs::OUTPUTS;
+use super::{Desk, DeskError, Inner, Notes};
+use crate::author::{self, Draft, Signed, sign_at};
 use crate::outbox::Place;
 use crate::random;
+
+/// After these no output of the job is in the polling zone, and no result that was made holds any more.
+const ENDS_OUTPUTS: [&str; 4] = [
+    "job-cancelled",
+    "disclosure-refused",
+    "changes-requested",
+    "decision-overturned",
+];
 
 impl Desk {
     /// Where the next event of a job's stream belongs.
@@ -26,8 +36,9 @@ impl Desk {
         }
     }
 
-    /// Takes an event of the runner or the review service; answers once it is on the disk. The same one again is taken once.
-    pub fn take(&self, event: &Event, openings: &[Opening]) -> Result<(), DeskError> {
+    /// Takes an event of the runner or the review service, judged as the hub will judge it; answers once it is on the disk.
+    /// The same one again is taken once.
+    pub async fn take(&self, event: &Event, openings: &[Opening]) -> Result<(), DeskError> {
         let author = &event.claims().iss;
         let peer = self.identity.peer(author).ok_or_else(|| {
             DeskError::NotHere(format!(
@@ -37,13 +48,26 @@ impl Desk {
         event
             .verify(&peer.event)
             .map_err(|error| DeskError::NotHere(format!("the event of {author}: {error}")))?;
+        self.weigh(event).await?;
         self.keep(event, openings, &[])
     }
 
-    /// Says something as the relay: signs it at the next place of its stream and takes it.
-    ///
-    /// The relay must have seen the log once; what it has seen is what it states.
+    /// Says something as the relay: signs it at the next place of its stream, judges it and takes it.
     pub async fn say(&self, draft: &Draft<'_>) -> Result<Event, DeskError> {
+        let signed = self.sign(draft).await?;
+        self.weigh(&signed.event).await?;
+        self.keep(&signed.event, &signed.openings, &signed.kept)?;
+        Ok(signed.event)
+    }
+
+    /// Whether something could be said now, as far as the relay can tell. Nothing is said.
+    pub async fn would_say(&self, draft: &Draft<'_>) -> Result<(), DeskError> {
+        let signed = self.sign(draft).await?;
+        self.weigh(&signed.event).await
+    }
+
+    /// The relay must have seen the log once; what it has seen is what it states.
+    async fn sign(&self, draft: &Draft<'_>) -> Result<Signed, DeskError> {
         let seen = self.log.lock().await.seen();
         let seen = seen.ok_or_else(|| DeskError::NotHere("nothing of the log was seen yet".to_owned()))?;
         let place = self.place(&draft.stream)?;
@@ -53,10 +77,35 @@ impl Desk {
             prev: place.prev.map(|prev| prev.to_base64url()),
         };
         let (keys, origin) = (&self.identity.keys, self.identity.origin());
-        let signed = sign_at(keys, origin, draft, &place, Some(seen), random::now())
-            .map_err(|error| DeskError::NotHere(format!("{error:#}")))?;
-        self.keep(&signed.event, &signed.openings, &signed.kept)?;
-        Ok(signed.event)
+        sign_at(keys, origin, draft, &place, Some(seen), random::now())
+            .map_err(|error| DeskError::NotHere(format!("{error:#}")))
+    }
+
+    /// Judges an event that stands at a free place by what is known of the log, having asked the hub for what is new.
+    async fn weigh(&self, event: &Event) -> Result<(), DeskError> {
+        let Stream::Job(id) = event.claims().sub else {
+            return Ok(());
+        };
+        let mut standing = self.standing.lock().await;
+        let needed = standing.needed(event);
+        if let Err(error) = standing.refresh(&needed).await {
+            // What was last known counts on; a history that does not hold is no news that counts.
+            debug!(
+                error = &error as &dyn std::error::Error,
+                "What stands was judged by what was known before"
+            );
+        }
+        let (state, place) = {
+            let inner = self.lock();
+            let job = inner.jobs.get(&id).ok_or(DeskError::NoJob(id))?;
+            (job.state.clone(), inner.outbox.place(&event.claims().sub))
+        };
+        let claims = event.claims();
+        if (claims.seq, claims.prev) != (place.seq, place.prev) {
+            // It was taken before, or has to be signed anew: whoever keeps it says which.
+            return Ok(());
+        }
+        Ok(standing.judge(event, &state, place)?)
     }
 
     fn keep(&self, event: &Event, openings: &[Opening], kept: &[Opening]) -> Result<(), DeskError> {
@@ -88,6 +137,17 @@ impl Desk {
         if (claims.seq, claims.prev) == (place.seq, place.prev) {
             follows(&job.state, event)?;
             check_openings(Table::v1(), event, openings)?;
+        }
+        if ENDS_OUTPUTS.contains(&claims.kind.as_str()) {
+            // It says that they are destroyed, or not to leave: so they go before it is said.
+            job.folder.remove_folder(OUTPUTS)?;
+            job.write_notes(Notes {
+                outputs: None,
+                refusal: None,
+                result: None,
+                settled: None,
+                ..job.notes.clone()
+            })?;
         }
         outbox.take(event, openings, kept)?;
         job.apply(event)?;

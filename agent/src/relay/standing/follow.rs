@@ -75,11 +75,15 @@ impl Standing {
             stream: stream.clone(),
             why,
         };
-        let event = Event::parse(&entry.event).map_err(|error| bad(format!("entry {}: {error}", entry.index)))?;
+        let event =
+            Event::parse(&entry.event).map_err(|error| bad(format!("entry {}: {error}", entry.index)))?;
         let claims = event.claims();
         let follows = claims.sub == *stream && claims.seq == known.seq + 1 && claims.prev == known.leaf();
         if !follows || claims.aud != self.log.name().as_str() {
-            return Err(bad(format!("entry {} does not follow the one before it", entry.index)));
+            return Err(bad(format!(
+                "entry {} does not follow the one before it",
+                entry.index
+            )));
         }
         self.check_own(stream, known, &event).map_err(bad)?;
         let mut states = BTreeMap::from([(stream.clone(), std::mem::take(&mut known.state))]);
@@ -87,11 +91,14 @@ impl Standing {
             states.clear();
         }
         let adopted = table.as_ref().unwrap_or(&self.table);
-        refold(adopted, &mut states, &event).map_err(|error| bad(format!("entry {}: {error}", entry.index)))?;
+        refold(adopted, &mut states, &event)
+            .map_err(|error| bad(format!("entry {}: {error}", entry.index)))?;
         known.state = states.remove(stream).unwrap_or_default();
         if claims.kind == POLICY_ADOPTED {
             let value = claims.data.get("table").cloned().unwrap_or(Value::Null);
-            *table = Some(Table::from_value(&value).map_err(|error| bad(format!("entry {}: {error}", entry.index)))?);
+            *table = Some(
+                Table::from_value(&value).map_err(|error| bad(format!("entry {}: {error}", entry.index)))?,
+            );
         }
         known.seq = claims.seq;
         known.leaf = Some(event.leaf().to_base64url());
@@ -116,17 +123,23 @@ impl Standing {
                 learnt.extend(events.map(|new| (new.kid.to_base64url(), new.key.to_x())));
             }
             if claims.seq == 1 && self.root.is_some_and(|root| root != *event.kid()) {
-                return Err("the TRE has joined with another root key than the configuration names".to_owned());
+                return Err(
+                    "the TRE has joined with another root key than the configuration names".to_owned(),
+                );
             }
         }
         let kid = event.kid().to_base64url();
         let held = if *stream == own {
-            known.keys.get(&kid).or_else(|| learnt.get(&kid).filter(|_| claims.seq == 1))
+            known
+                .keys
+                .get(&kid)
+                .or_else(|| learnt.get(&kid).filter(|_| claims.seq == 1))
         } else {
             self.streams.get(&own).and_then(|own| own.keys.get(&kid))
         };
         let key = held.and_then(|x| PublicKey::from_x(x).ok());
-        let key = key.ok_or_else(|| format!("{} signs with a key that the TRE's root has not lent", claims.iss))?;
+        let key =
+            key.ok_or_else(|| format!("{} signs with a key that the TRE's root has not lent", claims.iss))?;
         event.verify(&key).map_err(|error| error.to_string())?;
         known.keys.extend(learnt);
         Ok(())
@@ -139,13 +152,18 @@ impl Standing {
             why,
         };
         let text = match self.client.proof(entry.index).await {
-            Err(error) if error.is("not-published") => return Err(StandingError::NotPublished(stream.clone())),
+            Err(error) if error.is("not-published") => {
+                return Err(StandingError::NotPublished(stream.clone()));
+            }
             outcome => outcome?,
         };
         let leaf = Hash::leaf(entry.event.as_bytes());
         let proof = ProofFile::parse(text.as_bytes()).map_err(|error| bad(error.to_string()))?;
         if proof.index() != entry.index {
-            return Err(bad(format!("the proof of entry {} is that of another", entry.index)));
+            return Err(bad(format!(
+                "the proof of entry {} is that of another",
+                entry.index
+            )));
         }
         let verified = proof.verify(&leaf, &self.log, self.log.name().as_str());
         verified.map(drop).map_err(|error| bad(error.to_string()))
@@ -165,7 +183,10 @@ impl Standing {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(SpoolError::at(&path)(error).into()),
         };
-        if let Some(table) = serde_json::from_slice(&text).ok().and_then(|value| Table::from_value(&value).ok()) {
+        if let Some(table) = serde_json::from_slice(&text)
+            .ok()
+            .and_then(|value| Table::from_value(&value).ok())
+        {
             self.table = Arc::new(table);
         }
         Ok(())

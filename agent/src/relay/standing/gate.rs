@@ -27,8 +27,9 @@ impl Rests {
         let id = |name: &str| random_id(job.get(name)?.as_str()?).ok();
         let (project, workflow, member) = (id("project")?, id("workflow")?, id("member")?);
         let datasets = job.get("datasets")?.as_array()?.iter();
-        let datasets: Option<Vec<Stream>> =
-            datasets.map(|dataset| Some(Stream::Dataset(random_id(dataset.as_str()?).ok()?))).collect();
+        let datasets: Option<Vec<Stream>> = datasets
+            .map(|dataset| Some(Stream::Dataset(random_id(dataset.as_str()?).ok()?)))
+            .collect();
         let approval = |subject, id| Stream::Approval(tre.clone(), subject, id);
         Some(Self {
             project: Stream::Project(project),
@@ -56,7 +57,9 @@ impl Rests {
 impl Standing {
     /// What a job's gates ask, answered by what is known. `is_fresh` says whether the hub was asked just now.
     pub(crate) fn gate(&self, job: &State, is_fresh: bool) -> Gate {
-        let fields = FIELDS.iter().filter_map(|name| Some(((*name).to_owned(), job.get(*name)?.clone())));
+        let fields = FIELDS
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), job.get(*name)?.clone())));
         let mut gate = Gate {
             fields: fields.collect::<Map<String, Value>>(),
             versions: Vec::new(),
@@ -69,8 +72,16 @@ impl Standing {
             gate.lapsed = lapse("query", "the submission does not name what the job rests on");
             return gate;
         };
-        gate.versions = rests.datasets.iter().map(|stream| self.text(stream, "version")).collect();
-        gate.approvals = rests.approvals.iter().map(|stream| self.text(stream, "granted")).collect();
+        gate.versions = rests
+            .datasets
+            .iter()
+            .map(|stream| self.text(stream, "version"))
+            .collect();
+        gate.approvals = rests
+            .approvals
+            .iter()
+            .map(|stream| self.text(stream, "granted"))
+            .collect();
         let egress = self.text(&rests.approvals[1], "egress");
         gate.egress = (!egress.is_empty()).then_some(egress);
         gate.lapsed = self.lapsed(&rests, job);
@@ -79,12 +90,22 @@ impl Standing {
 
     fn lapsed(&self, rests: &Rests, job: &State) -> Option<Lapse> {
         let now = random::now();
-        let until = |stream: &Stream| self.state(stream).and_then(|state| state.get("until")?.as_i64()).unwrap_or(0);
-        let suspended = self.state(&Stream::Federation).and_then(|state| state.get("suspended")?.get(self.tre.as_str()));
+        let until = |stream: &Stream| {
+            self.state(stream)
+                .and_then(|state| state.get("until")?.as_i64())
+                .unwrap_or(0)
+        };
+        let suspended = self
+            .state(&Stream::Federation)
+            .and_then(|state| state.get("suspended")?.get(self.tre.as_str()));
         if suspended.is_some() {
             return lapse("suspended", "the operator has suspended this TRE");
         }
-        if rests.datasets.iter().any(|dataset| self.word(dataset) != "registered") {
+        if rests
+            .datasets
+            .iter()
+            .any(|dataset| self.word(dataset) != "registered")
+        {
             return lapse("dataset-withdrawn", "a dataset is registered no more");
         }
         if self.word(&rests.project) != "open" {
@@ -97,9 +118,17 @@ impl Standing {
             return lapse("approval-lapsed", "the workflow is registered no more");
         }
         if !self.is_registered(&rests.register, now) {
-            return lapse("approval-lapsed", "the project has neither an entry in the register nor a running embargo");
+            return lapse(
+                "approval-lapsed",
+                "the project has neither an entry in the register nor a running embargo",
+            );
         }
-        for (at, (stream, what)) in rests.approvals.iter().zip(["project", "workflow", "membership"]).enumerate() {
+        for (at, (stream, what)) in rests
+            .approvals
+            .iter()
+            .zip(["project", "workflow", "membership"])
+            .enumerate()
+        {
             let because = |why: &str| lapse("approval-lapsed", &format!("the approval of the {what} {why}"));
             match self.word(stream) {
                 "granted" => {}
@@ -113,13 +142,19 @@ impl Standing {
                 return because("is for another version, and there was a material change since");
             }
         }
-        let allowed = self.state(&rests.approvals[0]).and_then(|state| state.get("datasets")?.as_array());
+        let allowed = self
+            .state(&rests.approvals[0])
+            .and_then(|state| state.get("datasets")?.as_array());
         let asked = job.get("datasets").and_then(Value::as_array);
-        let is_within = asked.is_some_and(|asked| asked.iter().all(|id| allowed.is_some_and(|all| all.contains(id))));
+        let is_within =
+            asked.is_some_and(|asked| asked.iter().all(|id| allowed.is_some_and(|all| all.contains(id))));
         if is_within {
             None
         } else {
-            lapse("approval-lapsed", "the approval of the project does not name all of the datasets")
+            lapse(
+                "approval-lapsed",
+                "the approval of the project does not name all of the datasets",
+            )
         }
     }
 
@@ -130,7 +165,9 @@ impl Standing {
             1 => self.text(&rests.workflow, "version"),
             _ => {
                 let member = job.get("member").and_then(Value::as_str).unwrap_or_default();
-                let added = self.state(&rests.project).and_then(|state| state.get("members")?.get(member)?.as_str());
+                let added = self
+                    .state(&rests.project)
+                    .and_then(|state| state.get("members")?.get(member)?.as_str());
                 // What no approval can name, so that a member who was removed has none.
                 added.unwrap_or("removed").to_owned()
             }
@@ -151,17 +188,25 @@ impl Standing {
 
     /// The word of a stream's state; empty where it has none.
     pub(crate) fn word(&self, stream: &Stream) -> &str {
-        self.state(stream).and_then(|state| state.get("state")?.as_str()).unwrap_or_default()
+        self.state(stream)
+            .and_then(|state| state.get("state")?.as_str())
+            .unwrap_or_default()
     }
 
     /// A member of a stream's state that is text; empty where there is none.
     pub(crate) fn text(&self, stream: &Stream, name: &str) -> String {
         let state = self.state(stream);
-        state.and_then(|state| state.get(name)?.as_str()).unwrap_or_default().to_owned()
+        state
+            .and_then(|state| state.get(name)?.as_str())
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "every caller returns it as a lapse that is there")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "every caller returns it as a lapse that is there"
+)]
 fn lapse(code: &str, text: &str) -> Option<Lapse> {
     Some(Lapse {
         code: code.to_owned(),

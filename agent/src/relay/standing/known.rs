@@ -72,7 +72,9 @@ impl Standing {
     /// Keeps what is known of a stream, on the disk first.
     pub(super) fn keep(&mut self, stream: &Stream, known: Known) -> Result<(), StandingError> {
         make_folder(&self.folder)?;
-        let path = self.folder.join(format!("{}.json", stream.to_string().replace('/', ".")));
+        let path = self
+            .folder
+            .join(format!("{}.json", stream.to_string().replace('/', ".")));
         let text = serde_json::to_vec(&known).map_err(|error| SpoolError::Content(path.clone(), error))?;
         write_whole(&path, &text)?;
         self.streams.insert(stream.clone(), known);

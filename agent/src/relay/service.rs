@@ -1,0 +1,86 @@
+//! The relay as it runs: the link, and four loops that share the desk.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, Result};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::health::Health;
+use super::{Config, Desk, poll, send, status, step, watch};
+use crate::client::Client;
+use crate::link::{Server, Tls};
+use crate::packet::Checked;
+
+/// What the loops share.
+pub struct Relay {
+    pub(super) config: Config,
+    pub(super) desk: Arc<Desk>,
+    pub(super) client: Client,
+    pub(super) health: Health,
+    /// Packets that were checked, so that each is taken apart once.
+    pub(super) checked: Mutex<BTreeMap<Uuid, Arc<Checked>>>,
+}
+
+impl Relay {
+    /// Takes the spool and goes on where the last process ended.
+    pub fn open(config: Config) -> Result<Self> {
+        let client = Client::through(&config.hub, config.proxy.as_deref())?;
+        let client = client.with_max_packet(config.limits().packet_bytes);
+        let desk = Desk::open(&config.folder(), config.identity()?, client.clone())?;
+        Ok(Self {
+            config,
+            desk: Arc::new(desk),
+            client,
+            health: Health::default(),
+            checked: Mutex::new(BTreeMap::new()),
+        })
+    }
+
+    /// What it knows.
+    pub fn desk(&self) -> &Arc<Desk> {
+        &self.desk
+    }
+
+    /// Whether nothing leaves.
+    pub(super) fn is_shadow(&self) -> bool {
+        self.desk.identity().is_shadow
+    }
+
+    pub(super) fn forget_checked(&self, job: Uuid) {
+        self.checked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&job);
+    }
+}
+
+/// Runs a relay until it is told to stop. `ready` hears the link's address once it listens.
+pub async fn run(
+    config: Config,
+    stop: CancellationToken,
+    ready: impl FnOnce(std::net::SocketAddr, &Arc<Relay>),
+) -> Result<()> {
+    let tls = config.link.tls.as_ref().map(Tls::read).transpose()?;
+    let max_output = usize::try_from(config.link.max_output_mib.saturating_mul(1024 * 1024));
+    let max_output = max_output.context("`link.max_output_mib` is more than this machine can hold")?;
+    let (address, name) = (config.link.listen, config.link.name.clone());
+    let relay = Arc::new(Relay::open(config)?);
+    let server = Server::bind(relay.desk.clone(), address, &name, max_output, tls).await?;
+    ready(server.address()?, &relay);
+    let mut loops = JoinSet::new();
+    loops.spawn(server.run(stop.clone()));
+    loops.spawn(poll::run(relay.clone(), stop.clone()));
+    loops.spawn(watch::run(relay.clone(), stop.clone()));
+    loops.spawn(send::run(relay.clone(), stop.clone()));
+    loops.spawn(step::run(relay.clone(), stop.clone()));
+    loops.spawn(status::run(relay.clone(), stop.clone()));
+    while let Some(ended) = loops.join_next().await {
+        // One that ends before it is told to takes the others with it: half a relay helps nobody.
+        stop.cancel();
+        ended.context("a part of the relay broke down")?;
+    }
+    Ok(())
+}
