@@ -75,9 +75,7 @@ fn init_logging(command: &Command, format: LogFormat) {
         | Command::Init(_)
         | Command::Migrate(_)
         | Command::Relay(_)
-        | Command::Witness(_) => {
-            "info,tokio_postgres=warn,refinery_core=warn"
-        }
+        | Command::Witness(_) => "info,tokio_postgres=warn,refinery_core=warn",
         _ => "error",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
