@@ -79,6 +79,8 @@ pub enum Command {
     Track(TrackArgs),
     /// Fetch released results, check them and say that they arrived
     Collect(CollectArgs),
+    /// Read a whole log from outside, check and judge every entry, and compare what the hub shows with what follows
+    Audit(AuditArgs),
     /// Cosign the checkpoints of logs, each only if it continues the last
     #[command(subcommand)]
     Witness(WitnessCommand),
@@ -386,4 +388,45 @@ pub struct WitnessFollowArgs {
     /// Look once
     #[arg(long)]
     pub once: bool,
+}
+
+/// `daybook audit`
+#[derive(ClapArgs)]
+#[command(group = clap::ArgGroup::new("audit_trust").required(true).multiple(true).args(["log_key", "policy"]))]
+pub struct AuditArgs {
+    /// The hub's address, or a folder as `daybook export` writes it
+    pub log: String,
+    /// The log's verifier key, from somewhere that the hub cannot change
+    #[arg(long, env = "DAYBOOK_LOG")]
+    pub log_key: Option<VerifierKey>,
+    /// A policy (C2SP tlog-policy) instead of a key: the log, witnesses and the quorum that must have cosigned
+    #[arg(long)]
+    pub policy: Option<PathBuf>,
+    /// Where the audit keeps what it needs to go on [default: a folder of yours, one for each log]
+    #[arg(long)]
+    pub state: Option<PathBuf>,
+    /// The root keys that TREs publish of themselves: lines `tre ID THUMBPRINT`
+    #[arg(long)]
+    pub anchors: Option<PathBuf>,
+    /// A checkpoint that somebody else was shown, such as a witness's or another auditor's; the log must continue it
+    #[arg(long)]
+    pub since: Vec<PathBuf>,
+    /// Do not compare the hub's lists
+    #[arg(long)]
+    pub no_lists: bool,
+    /// Go on, and look again after so many seconds
+    #[arg(long)]
+    pub every: Option<u64>,
+    /// With --every: end when something is found that is an error or worse
+    #[arg(long, requires = "every")]
+    pub until_alarm: bool,
+    /// With --every: tell this address, as JSON, when a warning or worse is new
+    #[arg(long, requires = "every")]
+    pub webhook: Option<String>,
+    /// Write what was found into this file for Prometheus' node exporter
+    #[arg(long)]
+    pub metrics: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }

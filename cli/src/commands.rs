@@ -1,5 +1,6 @@
 //! What the command line asks for, one file for each command.
 
+mod audit;
 mod audit_db;
 mod collect;
 mod doctor;
@@ -49,6 +50,7 @@ pub async fn run(args: Args) -> ExitCode {
         Command::Submit(args) => submit::run(args).await,
         Command::Track(args) => track::run(args).await,
         Command::Collect(args) => collect::run(args).await,
+        Command::Audit(args) => audit::run(args).await,
         Command::Witness(command) => witness::run(command).await,
         Command::Verify(args) => verify::run(&args),
     };

@@ -22,8 +22,8 @@ mod openings;
 mod raw;
 pub(crate) mod recent;
 mod replay;
-mod scratch;
-mod states;
+pub mod scratch;
+pub mod states;
 mod whole;
 
 use std::path::PathBuf;

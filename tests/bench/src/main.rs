@@ -1,6 +1,7 @@
 //! How fast a hub is, and where the time goes. `make bench` runs it; docs/PERFORMANCE.md has what it says.
 
 mod ceiling;
+mod copy;
 mod hub;
 mod inside;
 mod lives;
@@ -39,6 +40,15 @@ enum Command {
         #[arg(long, default_value_t = 1_000)]
         lives: usize,
     },
+    /// A static copy of a log of many jobs, for `daybook audit` to read; prints its verifier key.
+    Copy {
+        /// Entries, at least.
+        #[arg(long, default_value_t = 1_000_000)]
+        entries: u64,
+        /// The folder.
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// A hub in this process, until standard input ends. Started by `run`.
     #[command(hide = true)]
     Hub {
@@ -70,6 +80,7 @@ fn main() -> Result<()> {
         Command::Run(size) => runtime.block_on(scenarios::run(&size)),
         Command::Inside { lives } => inside::run(lives),
         Command::Hub { config, max_batch } => runtime.block_on(hub::serve(&config, max_batch)),
+        Command::Copy { entries, out } => copy::write(entries, &out),
         Command::Load => Ok(()),
     }
 }

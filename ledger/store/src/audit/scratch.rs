@@ -1,8 +1,8 @@
 //! What the entries say, kept on disk while they are read: memory stays bounded however many streams there are.
 //!
 //! A temporary file and not a temporary table of the audited database: it needs no right there, works on a standby, and
-//! what is compared does not lie in the hands of what is checked. One write transaction that never commits is all there
-//! is; the file has no name and goes with the process.
+//! what is compared does not lie in the hands of what is checked. One write transaction is open all the time. A file
+//! without a name never commits and goes with the process; one with a name keeps what was committed.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ const CACHE: usize = 48 * 1024 * 1024;
 
 /// A table of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Table {
+pub enum Table {
     /// Stream: position, leaf hash, state.
     Heads,
     /// Thumbprint: actor, use, key, index.
@@ -27,6 +27,8 @@ pub(super) enum Table {
     Roots,
     /// Leaf hash of an entry of which required openings are missing: index, and how many.
     Missing,
+    /// Name: whatever an audit needs to go on.
+    Meta,
 }
 
 impl Table {
@@ -37,23 +39,24 @@ impl Table {
             Self::Seen => "seen",
             Self::Roots => "roots",
             Self::Missing => "missing",
+            Self::Meta => "meta",
         })
     }
 }
 
 /// Rows in the order of their keys, each key with its value.
-pub(super) type Rows = Vec<(Vec<u8>, Vec<u8>)>;
+pub type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The file.
-pub(super) struct Scratch {
+pub struct Scratch {
     // Dropped in this order: a transaction ends before its database.
-    work: WriteTransaction,
-    _database: Database,
+    work: Option<WriteTransaction>,
+    database: Database,
 }
 
 impl Scratch {
     /// Makes an empty one in a folder.
-    pub(super) fn new(folder: &Path) -> Result<Self, AuditError> {
+    pub fn new(folder: &Path) -> Result<Self, AuditError> {
         let file = tempfile::tempfile_in(folder).map_err(|source| AuditError::Folder {
             path: folder.to_owned(),
             source,
@@ -62,44 +65,73 @@ impl Scratch {
             .set_cache_size(CACHE)
             .create_with_backend(FileBackend::new(file).map_err(redb::Error::from)?)
             .map_err(redb::Error::from)?;
+        Self::on(database)
+    }
+
+    /// Takes up the file of that name, or makes it; what was committed is there.
+    pub fn open(path: &Path) -> Result<Self, AuditError> {
+        let database = Database::builder()
+            .set_cache_size(CACHE)
+            .create(path)
+            .map_err(redb::Error::from)?;
+        Self::on(database)
+    }
+
+    fn on(database: Database) -> Result<Self, AuditError> {
         let work = database.begin_write().map_err(redb::Error::from)?;
         Ok(Self {
-            work,
-            _database: database,
+            work: Some(work),
+            database,
         })
     }
 
-    pub(super) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, AuditError> {
+    /// Keeps for good all that was put so far.
+    pub fn commit(&mut self) -> Result<(), AuditError> {
+        if let Some(work) = self.work.take() {
+            work.commit().map_err(redb::Error::from)?;
+        }
+        self.work = Some(self.database.begin_write().map_err(redb::Error::from)?);
+        Ok(())
+    }
+
+    fn work(&self) -> Result<&WriteTransaction, AuditError> {
+        self.work.as_ref().ok_or(AuditError::Broken)
+    }
+
+    /// The value of a key.
+    pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, AuditError> {
         let table = self
-            .work
+            .work()?
             .open_table(table.definition())
             .map_err(redb::Error::from)?;
         let value = table.get(key).map_err(redb::Error::from)?;
         Ok(value.map(|value| value.value().to_vec()))
     }
 
-    pub(super) fn put(&self, table: Table, key: &[u8], value: &[u8]) -> Result<(), AuditError> {
+    /// Sets the value of a key.
+    pub fn put(&self, table: Table, key: &[u8], value: &[u8]) -> Result<(), AuditError> {
         let mut table = self
-            .work
+            .work()?
             .open_table(table.definition())
             .map_err(redb::Error::from)?;
         table.insert(key, value).map_err(redb::Error::from)?;
         Ok(())
     }
 
-    pub(super) fn len(&self, table: Table) -> Result<u64, AuditError> {
+    /// How many keys a table has.
+    pub fn len(&self, table: Table) -> Result<u64, AuditError> {
         let table = self
-            .work
+            .work()?
             .open_table(table.definition())
             .map_err(redb::Error::from)?;
         Ok(table.len().map_err(redb::Error::from)?)
     }
 
     /// At most `limit` rows after a key.
-    pub(super) fn page(&self, table: Table, after: Option<&[u8]>, limit: usize) -> Result<Rows, AuditError> {
+    pub fn page(&self, table: Table, after: Option<&[u8]>, limit: usize) -> Result<Rows, AuditError> {
         use std::ops::Bound::{Excluded, Unbounded};
         let table = self
-            .work
+            .work()?
             .open_table(table.definition())
             .map_err(redb::Error::from)?;
         let from = after.map_or(Unbounded, Excluded);

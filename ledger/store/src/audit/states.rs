@@ -23,8 +23,9 @@ struct Known {
 }
 
 /// The facts by which the next entry is judged.
-pub(super) struct States {
-    pub(super) scratch: Scratch,
+pub struct States {
+    /// The file.
+    pub scratch: Scratch,
     streams: BTreeMap<Stream, Known>,
     seen: BTreeMap<Actor, u64>,
     kids: BTreeSet<Hash>,
@@ -50,7 +51,8 @@ impl Facts for States {
 }
 
 impl States {
-    pub(super) fn new(scratch: Scratch) -> Self {
+    /// Nothing in memory yet; what the file holds is known.
+    pub fn new(scratch: Scratch) -> Self {
         Self {
             scratch,
             streams: BTreeMap::new(),
@@ -61,7 +63,7 @@ impl States {
     }
 
     /// Makes the facts answer for these streams, this actor and these keys.
-    pub(super) fn load(
+    pub fn load(
         &mut self,
         streams: BTreeSet<Stream>,
         actor: &Actor,
@@ -97,14 +99,14 @@ impl States {
     }
 
     /// An entry is now the last of its stream.
-    pub(super) fn move_head(&mut self, stream: &Stream, head: (u64, Hash)) {
+    pub fn move_head(&mut self, stream: &Stream, head: (u64, Hash)) {
         let known = self.streams.entry(stream.clone()).or_default();
         known.head = Some(head);
         known.is_changed = true;
     }
 
     /// The states that an entry made.
-    pub(super) fn set(&mut self, states: BTreeMap<Stream, State>) {
+    pub fn set(&mut self, states: BTreeMap<Stream, State>) {
         for (stream, state) in states {
             let known = self.streams.entry(stream).or_default();
             let before = weigh(known);
@@ -115,7 +117,7 @@ impl States {
     }
 
     /// An actor has said how much it saw.
-    pub(super) fn set_seen(&mut self, actor: &Actor, size: u64) -> Result<(), AuditError> {
+    pub fn set_seen(&mut self, actor: &Actor, size: u64) -> Result<(), AuditError> {
         self.seen.insert(actor.clone(), size);
         self.scratch.put(
             Table::Seen,
@@ -125,7 +127,7 @@ impl States {
     }
 
     /// Writes what has changed, and forgets it all.
-    pub(super) fn put_away(&mut self) -> Result<(), AuditError> {
+    pub fn put_away(&mut self) -> Result<(), AuditError> {
         for (stream, known) in std::mem::take(&mut self.streams) {
             if known.is_changed {
                 let name = stream.to_string();
@@ -145,6 +147,21 @@ fn written(known: Known) -> Vec<u8> {
         .map_or((0, String::new()), |(seq, leaf)| (seq, leaf.to_base64url()));
     let state = known.state.map(|state| canonical::text(&Value::Object(state)));
     format!("{seq}\n{leaf}\n{}", state.unwrap_or_default()).into_bytes()
+}
+
+/// A row of [`Table::Heads`].
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Position and leaf hash of the last event; none where another stream's event made the state.
+    pub head: Option<(u64, Hash)>,
+    /// The state; none where nothing made one.
+    pub state: Option<State>,
+}
+
+/// Reads such a row.
+pub fn row(value: &[u8]) -> Option<Stored> {
+    let Known { head, state, .. } = read(value)?;
+    Some(Stored { head, state })
 }
 
 fn read(value: &[u8]) -> Option<Known> {

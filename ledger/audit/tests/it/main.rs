@@ -1,0 +1,8 @@
+//! What an audit finds, and that it finds nothing where nothing is.
+
+#[cfg(test)]
+mod copies;
+#[cfg(test)]
+mod found;
+#[cfg(test)]
+mod whole;
