@@ -201,8 +201,9 @@ impl Running {
             doors: Doors::new(config.limits.max_connections, app.metrics().clone()),
             ..Service::default()
         };
+        let clerk = Clerk::new(&config.origin, keys, &store).with_witnesses(app.witnesses());
         let sweeper = tokio::spawn(app.packet_sweeper().run(stop.clone()));
-        let clerk = tokio::spawn(Clerk::new(&config.origin, keys, &store).run(stop.clone()));
+        let clerk = tokio::spawn(clerk.run(stop.clone()));
         let editor = editor_keys(config)?
             .map(|keys| tokio::spawn(Editor::new(&config.origin, keys, &store, views).run(stop.clone())));
         let server = tokio::spawn(daybook_api::serve_as(

@@ -3,10 +3,17 @@
 //! While entries arrive it marks the time, at most every five minutes, so that the log dates itself. The rules let no mark
 //! be earlier than the one before: one mark from a clock that is far ahead would silence the clerk until that time comes.
 //! So it marks nothing while its clock is in doubt.
+//!
+//! Once an hour it puts the newest cosigned checkpoint into the log ([`statements`]), so that what witnesses said is kept
+//! where everybody keeps it; once a day the root over the heads of all streams, so that a pack of evidence can show that it
+//! leaves nothing out.
+
+mod statements;
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use daybook_core::Hash;
 use daybook_core::event::{Claims, Event, Seen};
 use daybook_core::id::Stream;
 use daybook_store::Store;
@@ -16,6 +23,7 @@ use daybook_store::log::TreeHead;
 use daybook_store::monitor::Monitor;
 use daybook_store::publish::Published;
 use daybook_store::read::Reader;
+use daybook_store::witnessed::Witnesses;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -47,6 +55,10 @@ pub(super) struct Clerk {
     doubted: Calm,
     /// Size of the log after the last mark.
     marked: u64,
+    /// Who cosigns, where anybody does.
+    witnesses: Option<Witnesses>,
+    /// Size of the log after the last statement of the clerk's own: what only it has said is no reason to say more.
+    stated: u64,
 }
 
 impl Clerk {
@@ -62,7 +74,15 @@ impl Clerk {
             failed: Calm::new(),
             doubted: Calm::new(),
             marked: 0,
+            witnesses: None,
+            stated: 0,
         }
+    }
+
+    /// Also anchors what these witnesses cosign.
+    pub(super) fn with_witnesses(mut self, witnesses: Option<Witnesses>) -> Self {
+        self.witnesses = witnesses;
+        self
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
@@ -72,13 +92,19 @@ impl Clerk {
                 _ = look.tick() => {}
                 () = stop.cancelled() => return,
             }
-            match self.mark(random::now()).await {
+            let now = random::now();
+            let outcome = match self.mark(now).await {
+                Ok(true) => self.state(now).await,
+                Ok(false) => Ok(()),
+                Err(error) => Err(error),
+            };
+            match outcome {
                 Ok(()) => self.failed.forget(),
                 Err(error) => {
                     if let Some(unsaid) = self.failed.may_say() {
                         warn!(
                             error = error.as_ref() as &dyn std::error::Error,
-                            unsaid, "The time could not be marked; trying again"
+                            unsaid, "The clerk could not say what is due; trying again"
                         );
                     }
                 }
@@ -86,57 +112,65 @@ impl Clerk {
         }
     }
 
-    async fn mark(&mut self, now: i64) -> Result<()> {
+    /// Marks the time if that is due; `false` where the clock is in doubt, and nothing may be dated.
+    async fn mark(&mut self, now: i64) -> Result<bool> {
         let size = self.head.borrow().size;
         let Some(released) = self.published.latest() else {
-            return Ok(());
+            return Ok(true);
         };
         if size <= self.marked {
-            return Ok(());
+            return Ok(true);
         }
         let stream = self.reader.stream_head(&Stream::Log.to_string()).await?;
         let (seq, leaf, state) =
             stream.map_or((0, None, Map::new()), |head| (head.seq, head.leaf, head.state));
         let before = state.get("time").and_then(Value::as_i64).unwrap_or(0);
         if before <= now + MAX_AHEAD && now < before + INTERVAL {
-            return Ok(());
+            return Ok(true);
         }
         if let Some(doubt) = self.doubt(before, now, size).await? {
             if self.doubted.may_say().is_some() {
                 error!("No time is marked: {doubt}");
             }
-            return Ok(());
+            return Ok(false);
         }
         self.doubted.forget();
+        let index = self
+            .say("time-marked", Map::new(), (seq, leaf), released.head, now)
+            .await?;
+        self.marked = index + 1;
+        Ok(true)
+    }
+
+    /// Appends the next event of the log's own stream.
+    async fn say(
+        &self,
+        kind: &str,
+        data: Map<String, Value>,
+        (seq, prev): (u64, Option<Hash>),
+        seen: TreeHead,
+        now: i64,
+    ) -> Result<u64> {
         let claims = Claims {
             aud: self.origin.clone(),
-            data: Map::new(),
+            data,
             iat: now,
             iss: self.keys.actor.clone(),
             jti: random::id()?,
-            prev: leaf,
+            prev,
             seen: Some(Seen {
-                root: released.head.root,
-                size: released.head.size,
+                root: seen.root,
+                size: seen.size,
             }),
             seq: seq + 1,
             sub: Stream::Log,
-            kind: "time-marked".to_owned(),
+            kind: kind.to_owned(),
             version: 1,
         };
         let event = Event::sign(&claims, &self.keys.event)?;
-        let receipt = self
-            .appender
-            .append(
-                Candidate {
-                    event,
-                    openings: Vec::new(),
-                },
-                now,
-            )
-            .await;
-        self.marked = receipt.context("the mark was not appended")?.index + 1;
-        Ok(())
+        let openings = Vec::new();
+        let receipt = self.appender.append(Candidate { event, openings }, now).await;
+        Ok(receipt.with_context(|| format!("{kind} was not appended"))?.index)
     }
 
     /// Why the clock is not to be believed, if there is a reason.
@@ -283,5 +317,33 @@ mod tests {
             .unwrap()
             .unwrap();
         assert!(doubt.contains("5000 s ahead of this clock"), "{doubt}");
+    }
+
+    #[tokio::test]
+    async fn heads_are_committed_once_a_day_while_others_write() {
+        let mut log = TestLog::founded().await;
+        let mut clerk = clerk(&log).await;
+        let now = random::now();
+        clerk.state(now).await.unwrap();
+        let said = || async { log.store.reader.last_of("log", "heads-committed").await.unwrap() };
+        let first = said().await.unwrap();
+        let event = Event::parse(&first.event).unwrap();
+        assert_eq!(
+            event.claims().data["size"],
+            first.index,
+            "all that stood before it"
+        );
+        let heads = log.world.heads();
+        assert_eq!(event.claims().data["heads"], heads.root().to_base64url());
+        assert_eq!(event.claims().data["streams"], heads.streams());
+        // Not again on the same day, nor when only the clerk has written.
+        clerk.state(now + 60).await.unwrap();
+        clerk.state(now + 2 * DAY).await.unwrap();
+        assert_eq!(said().await.unwrap().index, first.index);
+        dated(&mut log, "later", now).await;
+        // An author may be five minutes ahead, and the clerk is one.
+        clerk.state(now + 60).await.unwrap();
+        let again = log.store.reader.last_of("log", "heads-committed").await.unwrap();
+        assert_eq!(again.unwrap().index, first.index);
     }
 }

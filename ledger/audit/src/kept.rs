@@ -12,7 +12,7 @@ use crate::lookout::Lookout;
 /// The version of this form; another is not read.
 pub(crate) const VERSION: u32 = 1;
 /// Entries of which it is remembered what stood before them, to go back to where heads were committed.
-const MAX_RECENT: usize = 16_384;
+const MAX_RECENT: usize = 65_536;
 
 /// The value.
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! Reading: entries, streams, proofs, openings and keys. Nothing here can write.
 
 mod entries;
+mod heads;
 mod many;
 mod pages;
 mod streams;
@@ -13,6 +14,7 @@ use daybook_core::tree::{TileId, encode_bundle};
 use deadpool_postgres::{Object, Pool};
 
 pub use self::entries::{Entry, StoredOpening};
+pub use self::heads::CommittedHeads;
 pub use self::pages::{Filter, Page, WINDOW};
 pub use self::streams::StreamHead;
 use crate::error::damaged;
