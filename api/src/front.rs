@@ -20,6 +20,7 @@ use self::id::REQUEST_ID;
 pub(crate) use self::id::RequestId;
 pub(crate) use self::kind::Kind;
 use crate::app::App;
+use crate::limits::OneOpen;
 use crate::metrics::Metrics;
 use crate::problem::{Problem, ProblemKind};
 
@@ -96,9 +97,10 @@ pub(crate) async fn stand_in_front(State(app): State<App>, request: Request, nex
 }
 
 async fn answer(app: &App, kind: Kind, request: Request, next: Next) -> Response {
-    if let Err(problem) = admit(app, kind, &request) {
-        return problem.into_response();
-    }
+    let place = match admit(app, kind, &request) {
+        Ok(place) => place,
+        Err(problem) => return problem.into_response(),
+    };
     let open = app.metrics.opens(kind.name());
     let times = app.times;
     let (request, watch) = Watch::over(request, kind, &times);
@@ -114,6 +116,8 @@ async fn answer(app: &App, kind: Kind, request: Request, next: Next) -> Response
         None => next.run(request).await,
     };
     drop(open);
+    // A stream keeps its place until it ends, any other only until it is answered.
+    let response = kind::hold(response, place);
     if !watch.was_slow() {
         return response;
     }
@@ -135,7 +139,7 @@ fn overdue(patience: Duration) -> Response {
 }
 
 /// What is refused before it costs anything.
-fn admit(app: &App, kind: Kind, request: &Request) -> Result<(), Problem> {
+fn admit(app: &App, kind: Kind, request: &Request) -> Result<Option<OneOpen>, Problem> {
     let length = request
         .uri()
         .path_and_query()
@@ -157,8 +161,15 @@ fn admit(app: &App, kind: Kind, request: &Request) -> Result<(), Problem> {
                 wait,
             ));
         }
+        if kind == Kind::Wait || kind::asks_for_stream(request.headers()) {
+            return app.pacer.waits(client).ok_or_else(|| {
+                app.metrics.limited("address");
+                let detail = "This address has as many streams and questions that wait as it may.";
+                Problem::too_fast(detail, Duration::from_secs(1))
+            });
+        }
     }
-    Ok(())
+    Ok(None)
 }
 
 impl Seen {

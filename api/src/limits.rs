@@ -2,8 +2,10 @@
 
 mod address;
 mod bucket;
+mod counts;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -13,6 +15,8 @@ pub use self::address::{Network, NetworkError};
 use self::address::{client, key};
 use self::bucket::Buckets;
 pub use self::bucket::Rate;
+use self::counts::Counts;
+pub(crate) use self::counts::OneOpen;
 
 /// Addresses that are remembered at once; some megabytes.
 const MAX_ADDRESSES: usize = 65_536;
@@ -32,11 +36,15 @@ pub struct Limits {
     pub trusted_proxies: Vec<Network>,
     /// Connections open at once.
     pub max_connections: usize,
+    /// The same from one address; 0 is no limit. Proxies that are trusted have none.
+    pub connections_per_address: usize,
+    /// Streams and questions that wait, of one address at once; 0 is no limit.
+    pub waiting_per_address: usize,
 }
 
 impl Default for Limits {
     /// 200 requests a second and 2,000 at once from an address, 500 events a second and 5,000 at once of an actor, 1,536
-    /// connections, and none of it for this machine itself.
+    /// connections, 256 of them and 64 that wait from one address, and none but their number for this machine itself.
     fn default() -> Self {
         Self {
             per_address: Rate::new(200, 2_000),
@@ -44,6 +52,8 @@ impl Default for Limits {
             unlimited: Network::this_machine(),
             trusted_proxies: Vec::new(),
             max_connections: 1_536,
+            connections_per_address: 256,
+            waiting_per_address: 64,
         }
     }
 }
@@ -54,6 +64,33 @@ pub(crate) struct Pacer {
     limits: Limits,
     addresses: Buckets<u128>,
     actors: Buckets<Actor>,
+    waiting: Arc<Counts>,
+}
+
+/// Keeps each address to so many connections. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Crowd {
+    open: Arc<Counts>,
+    free: Arc<[Network]>,
+}
+
+impl Crowd {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        // All who come through a proxy come from its address.
+        let free = limits.unlimited.iter().chain(&limits.trusted_proxies);
+        Self {
+            open: Counts::new(limits.connections_per_address),
+            free: free.copied().collect(),
+        }
+    }
+
+    /// One more connection; nothing where its address has as many as it may. What is not limited is not counted.
+    pub(crate) fn enter(&self, address: IpAddr) -> Option<Option<OneOpen>> {
+        if self.free.iter().any(|network| network.contains(address)) {
+            return Some(None);
+        }
+        self.open.enter(key(address)).map(Some)
+    }
 }
 
 impl Pacer {
@@ -61,6 +98,7 @@ impl Pacer {
         Self {
             addresses: Buckets::new(limits.per_address, MAX_ADDRESSES),
             actors: Buckets::new(limits.per_actor, MAX_ACTORS),
+            waiting: Counts::new(limits.waiting_per_address),
             limits,
         }
     }
@@ -72,15 +110,25 @@ impl Pacer {
 
     /// Counts a request from an address; how long to wait where there were too many.
     pub(crate) fn request_from(&self, address: IpAddr) -> Result<(), Duration> {
-        if self
-            .limits
-            .unlimited
-            .iter()
-            .any(|network| network.contains(address))
-        {
+        if self.is_free(address) {
             return Ok(());
         }
         self.addresses.take(&key(address))
+    }
+
+    /// Counts one more that waits; nothing where the address has as many as it may.
+    pub(crate) fn waits(&self, address: IpAddr) -> Option<Option<OneOpen>> {
+        if self.is_free(address) {
+            return Some(None);
+        }
+        self.waiting.enter(key(address)).map(Some)
+    }
+
+    fn is_free(&self, address: IpAddr) -> bool {
+        self.limits
+            .unlimited
+            .iter()
+            .any(|network| network.contains(address))
     }
 
     /// Counts an event or a request of an actor that has shown who it is.

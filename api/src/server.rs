@@ -152,7 +152,7 @@ pub async fn serve_as(listener: TcpListener, router: Router, stop: CancellationT
                 continue;
             }
         };
-        let Some(place) = doors.enter() else {
+        let Some(place) = doors.enter(peer.ip()) else {
             doors.turn_away(stream, tls.is_none());
             continue;
         };

@@ -198,7 +198,10 @@ impl Running {
         tokio::spawn(listen::keep_fresh(tls.clone(), stop.clone())?);
         let service = Service {
             tls,
-            doors: Doors::new(config.limits.max_connections, app.metrics().clone()),
+            doors: Doors::new(
+                &config.limits.limits(&config.trusted_proxies),
+                app.metrics().clone(),
+            ),
             ..Service::default()
         };
         let clerk = Clerk::new(&config.origin, keys, &store).with_witnesses(app.witnesses());

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{Method, Uri, header};
+use axum::http::{HeaderMap, Method, Uri, header};
 use axum::response::Response;
 
 use super::Times;
 use super::body::Kept;
+use crate::limits::OneOpen;
 use crate::metrics::Metrics;
+
+const STREAM: &str = "text/event-stream";
 
 /// A sort of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,13 +58,30 @@ impl Kind {
     }
 }
 
+/// Whether a stream is asked for.
+pub(super) fn asks_for_stream(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter();
+    accepted
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.contains(STREAM))
+}
+
+/// Keeps a client's place for as long as somebody takes a stream; any other answer needs none.
+pub(super) fn hold(response: Response, place: Option<OneOpen>) -> Response {
+    match place {
+        Some(place) if is_stream(&response) => response.map(|body| Body::new(Kept::new(body, place))),
+        _ => response,
+    }
+}
+
+fn is_stream(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(STREAM.as_bytes()))
+}
+
 /// Counts a stream for as long as somebody takes it, which goes on after the handler has ended.
 pub(super) fn follow(metrics: &Metrics, response: Response) -> Response {
-    let is_stream = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    if !is_stream {
+    if !is_stream(&response) {
         return response;
     }
     let open = metrics.opens("stream");

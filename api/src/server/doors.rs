@@ -1,25 +1,26 @@
 //! How many may be in at once, and what the next one is told.
 
+use std::future::poll_fn;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
 
+use super::patient::Linger;
+use crate::limits::{Crowd, Limits, OneOpen};
 use crate::metrics::{Metrics, Open};
 
-/// How many are told at once that there is no room; more are cut off without a word.
-const MAX_TOLD: usize = 64;
-/// How long somebody is listened to who is told so.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How many are listened to at once who have been told that there is no room. More are told so too, and then cut off, by which
+/// the answer may be lost on its way.
+const MAX_TOLD: usize = 512;
 
 const NO_ROOM: &str = concat!(
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n",
-    "Retry-After: 1\r\nConnection: close\r\nContent-Length: 178\r\n\r\n",
+    "Retry-After: 1\r\nConnection: close\r\nContent-Length: 206\r\n\r\n",
     r#"{"type":"/problems/busy","title":"As much waits as is taken","status":503,"#,
-    r#""detail":"The hub has as many connections open as it takes. Try again after the time in `Retry-After`."}"#,
+    r#""detail":"The hub has as many connections open as it takes, in all or from one address. Try again after the time in `Retry-After`."}"#,
 );
 
 /// Counts connections, and takes so many and no more. Cheap to clone.
@@ -27,12 +28,14 @@ const NO_ROOM: &str = concat!(
 pub struct Doors {
     places: Arc<Semaphore>,
     told: Arc<Semaphore>,
+    crowd: Option<Crowd>,
     metrics: Option<Arc<Metrics>>,
 }
 
 /// The place of one connection.
 pub(super) struct Place {
     _permit: OwnedSemaphorePermit,
+    _of_address: Option<OneOpen>,
     _open: Option<Open>,
 }
 
@@ -42,25 +45,32 @@ impl Default for Doors {
         Self {
             places: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
             told: Arc::new(Semaphore::new(MAX_TOLD)),
+            crowd: None,
             metrics: None,
         }
     }
 }
 
 impl Doors {
-    /// For so many connections at once.
-    pub fn new(most: usize, metrics: Arc<Metrics>) -> Self {
+    /// For so many connections at once as the limits say.
+    pub fn new(limits: &Limits, metrics: Arc<Metrics>) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(most)),
+            places: Arc::new(Semaphore::new(limits.max_connections)),
+            crowd: Some(Crowd::new(limits)),
             metrics: Some(metrics),
             ..Self::default()
         }
     }
 
-    pub(super) fn enter(&self) -> Option<Place> {
+    pub(super) fn enter(&self, address: IpAddr) -> Option<Place> {
         let permit = self.places.clone().try_acquire_owned().ok()?;
+        let of_address = match &self.crowd {
+            Some(crowd) => crowd.enter(address)?,
+            None => None,
+        };
         Some(Place {
             _permit: permit,
+            _of_address: of_address,
             _open: self.metrics.as_ref().map(|metrics| metrics.connects()),
         })
     }
@@ -70,24 +80,19 @@ impl Doors {
         if let Some(metrics) = &self.metrics {
             metrics.turned_away();
         }
-        let Ok(told) = self.told.clone().try_acquire_owned() else {
-            return;
-        };
         if !is_plain {
             return;
         }
+        let told = self.told.clone();
         tokio::spawn(async move {
-            let _told = told;
-            let telling = async {
-                stream.write_all(NO_ROOM.as_bytes()).await?;
-                stream.shutdown().await?;
-                // A request that nobody reads would make the system throw away our answer.
-                let mut rest = [0; 4096];
-                while stream.read(&mut rest).await? > 0 {}
-                std::io::Result::Ok(())
-            };
-            // Nobody is waited for.
-            drop(timeout(PATIENCE, telling).await);
+            // It fits into a connection that has just begun, so that nobody is waited for.
+            if stream.write_all(NO_ROOM.as_bytes()).await.is_err() || stream.shutdown().await.is_err() {
+                return;
+            }
+            if let Ok(_told) = told.try_acquire() {
+                let mut linger = Linger::new();
+                poll_fn(|cx| linger.poll(cx, &mut stream)).await;
+            }
         });
     }
 }

@@ -382,8 +382,12 @@ async fn one_actor_asks_so_often_with_a_token_and_another_still_may() {
 async fn one_connection_too_many_is_told_so_and_the_others_go_on() {
     let hub = Hub::new().await;
     let metrics = hub.app.metrics().clone();
+    let two = Limits {
+        max_connections: 2,
+        ..Limits::default()
+    };
     let service = Service {
-        doors: Doors::new(2, metrics.clone()),
+        doors: Doors::new(&two, metrics.clone()),
         ..service()
     };
     let served = Served::serving(hub, service).await;
@@ -414,6 +418,85 @@ async fn one_connection_too_many_is_told_so_and_the_others_go_on() {
         }
     };
     timeout(LIMIT, comes_in).await.expect("the place is free again");
+    served.ends().await;
+}
+
+#[tokio::test]
+async fn one_address_has_so_many_connections_and_a_proxy_as_many_as_it_needs() {
+    for (proxies, may_enter) in [(Vec::new(), false), (Network::this_machine(), true)] {
+        let hub = Hub::new().await;
+        let limits = Limits {
+            connections_per_address: 1,
+            unlimited: Vec::new(),
+            trusted_proxies: proxies,
+            ..Limits::default()
+        };
+        let service = Service {
+            doors: Doors::new(&limits, hub.app.metrics().clone()),
+            ..service()
+        };
+        let served = Served::serving(hub, service).await;
+        let (mut one, mut two) = (served.connect().await, served.connect().await);
+        assert!(ask(&mut one, "/healthz", "").await.starts_with("HTTP/1.1 200"));
+        let told = ask(&mut two, "/healthz", "").await;
+        assert_eq!(told.starts_with("HTTP/1.1 200"), may_enter, "{told}");
+        assert!(may_enter || problem_of(&told)["type"] == "/problems/busy");
+        served.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn one_address_has_so_many_streams_and_may_begin_another_when_one_ends() {
+    let served = limited(Limits {
+        waiting_per_address: 1,
+        unlimited: Vec::new(),
+        ..Limits::default()
+    })
+    .await;
+    let stream = "Accept: text/event-stream\r\n";
+    let begin = async || {
+        let mut one = served.connect().await;
+        let request = format!("GET /v1/events HTTP/1.1\r\nHost: hub\r\n{stream}\r\n");
+        one.write_all(request.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        one.read_exact(&mut status).await.unwrap();
+        (one, String::from_utf8(status.to_vec()).unwrap())
+    };
+    let (first, said) = begin().await;
+    assert_eq!(said, "HTTP/1.1 200");
+    assert!(is_limited(
+        &ask(&mut served.connect().await, "/v1/events", stream).await
+    ));
+    let told = ask(&mut served.connect().await, "/v1/jobs?at_least=1", "").await;
+    assert!(
+        is_limited(&told),
+        "a question that waits takes a place too: {told}"
+    );
+    assert!(!is_limited(
+        &ask(&mut served.connect().await, "/v1/keys", "").await
+    ));
+    drop(first);
+    let begins = async { while begin().await.1 != "HTTP/1.1 200" {} };
+    timeout(LIMIT, begins).await.expect("the place is free again");
+    served.ends().await;
+}
+
+#[tokio::test]
+async fn who_is_refused_in_the_middle_of_a_long_body_hears_why() {
+    let served = Served::serving(Hub::new().await, service()).await;
+    for _ in 0..20 {
+        let mut stream = served.connect().await;
+        let body = 4 * 1024 * 1024;
+        let head = format!(
+            "POST /v1/events HTTP/1.1\r\nHost: hub\r\nContent-Type: application/json\r\nContent-Length: {body}\r\n\r\n"
+        );
+        let whole = [head.as_bytes(), &vec![b' '; body]].concat();
+        // It is refused by its length, and goes on sending as clients do.
+        stream.write_all(&whole).await.unwrap();
+        let told = rest(&mut stream).await;
+        assert!(told.starts_with("HTTP/1.1 413"), "{told}");
+        assert_eq!(problem_of(&told)["type"], "/problems/too-large");
+    }
     served.ends().await;
 }
 

@@ -19,6 +19,10 @@ pub struct LimitTable {
     pub unlimited: Vec<Net>,
     /// Connections open at once.
     pub max_connections: usize,
+    /// The same from one address.
+    pub connections_per_address: usize,
+    /// Streams and questions that wait, of one address at once.
+    pub waiting_per_address: usize,
     /// MiB that must be free where data and guard lie, for the hub to call itself ready.
     pub keep_free_mib: u64,
 }
@@ -45,6 +49,8 @@ impl Default for LimitTable {
             events_burst: 5_000,
             unlimited: Network::this_machine().into_iter().map(Net).collect(),
             max_connections: 1_536,
+            connections_per_address: 256,
+            waiting_per_address: 64,
             keep_free_mib: 256,
         }
     }
@@ -60,6 +66,8 @@ impl LimitTable {
             unlimited: networks(&self.unlimited),
             trusted_proxies: networks(trusted_proxies),
             max_connections: self.max_connections,
+            connections_per_address: self.connections_per_address,
+            waiting_per_address: self.waiting_per_address,
         }
     }
 }

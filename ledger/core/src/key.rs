@@ -3,7 +3,7 @@
 use std::fmt;
 
 use curve25519_dalek::edwards::CompressedEdwardsY;
-use ed25519_dalek::{Signature, Signer as _, VerifyingKey};
+use ed25519_dalek::{Signature, Signer as _, Verifier as _, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -26,6 +26,25 @@ pub enum KeyError {
     #[error("the signature does not fit the key and the bytes")]
     Signature,
 }
+
+/// The coordinate `y` of the eight points of small order, least byte first: 1 (order 1), -1 (2), 0 (4), and two of order 8.
+#[rustfmt::skip]
+const SMALL_ORDER: [[u8; 32]; 5] = [
+    [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    [
+        0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f,
+    ],
+    [0; 32],
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+        0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+        0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+];
 
 /// An Ed25519 public key: canonical and of prime order.
 #[derive(Clone, PartialEq, Eq)]
@@ -85,9 +104,19 @@ impl PublicKey {
     }
 
     /// Verifies strictly: no small-order component, canonical `S` (RFC 8032 §5.1.7 without cofactor).
+    ///
+    /// Takes exactly what `verify_strict` of ed25519-dalek takes, without decoding the point `R` only to see whether its order
+    /// is small: what verifies has `R` in its one canonical encoding, and those of small order are known.
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), KeyError> {
+        let signature = Signature::from_bytes(signature);
+        let mut y = *signature.r_bytes();
+        y[31] &= 0x7f; // without the sign of `x`
+        if SMALL_ORDER.contains(&y) {
+            return Err(KeyError::Signature);
+        }
+        // The key's own order was looked at when it was made.
         self.point
-            .verify_strict(message, &Signature::from_bytes(signature))
+            .verify(message, &signature)
             .map_err(|_| KeyError::Signature)
     }
 }

@@ -1,5 +1,6 @@
 //! Appending: many callers, one sequencer, one transaction for all that waits.
 
+mod ahead;
 mod batch;
 mod door;
 mod gate;

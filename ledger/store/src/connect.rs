@@ -111,10 +111,10 @@ pub async fn open(address: impl Into<Address>, application: &str) -> Result<Clie
     }
 }
 
-/// Makes the pool of connections that write the log: one for the sequencer, which keeps it, one for the publisher, and one
+/// Makes the pool of connections that write the log: two for the sequencer, which keeps them, one for the publisher, and one
 /// for whichever of them has just lost its own.
 pub(crate) fn writer_pool(address: &Address) -> Result<Pool, StoreError> {
-    pool(address, WRITER_NAME, WRITER, 3)
+    pool(address, WRITER_NAME, WRITER, 4)
 }
 
 /// Makes the pool of connections that list packets, apart so that they never keep the log waiting.

@@ -25,6 +25,7 @@ pub mod guard;
 pub mod health;
 mod identity;
 pub mod log;
+mod lookup;
 pub mod meter;
 mod migrate;
 pub mod monitor;

@@ -30,6 +30,9 @@ pub(crate) struct Size {
     /// Only single posts over 64 connections and batches, for work on the hub itself.
     #[arg(long)]
     pub(crate) brief: bool,
+    /// Only `?wait=published` at `--rate`, for the same.
+    #[arg(long, requires = "rate", conflicts_with = "brief")]
+    pub(crate) waiting: bool,
     /// Where the database lies; a temporary folder where none is given.
     #[arg(long)]
     pub(crate) folder: Option<PathBuf>,
@@ -51,6 +54,11 @@ pub(crate) async fn run(size: &Size) -> Result<()> {
     let first = entries.next().context("no number of entries")?;
     say(&format!("filling the log to {first} entries"))?;
     bench.fill(first)?;
+    if size.waiting {
+        waiting(&mut bench, size, &mut page)?;
+        bench.stop()?;
+        return Ok(());
+    }
     full_speed(&mut bench, size, &mut page)?;
     if !size.brief {
         more(&mut bench, size, &mut page).await?;
@@ -133,12 +141,7 @@ async fn more(bench: &mut Bench, size: &Size, page: &mut Page) -> Result<()> {
     append.rate = Some(rate);
     let row = bench.append("half the best rate, single posts, 64 connections", append)?;
     note(page, row)?;
-    // Each request waits for most of a publisher's turn, so that many are open at once.
-    let mut append = posts(bench, whole(rate / 2.0).clamp(64, 4_096), events)?;
-    append.rate = Some(rate);
-    append.wait = true;
-    let row = bench.append("half the best rate, `?wait=published`", append)?;
-    note(page, row)?;
+    waiting(bench, size, page)?;
     reading(bench, size, page)?;
 
     bench.restart(Some(1))?;
@@ -149,6 +152,21 @@ async fn more(bench: &mut Bench, size: &Size, page: &mut Page) -> Result<()> {
     let events = bench.sign(size.events)?;
     page.ceiling = Some(ceiling::rates(&bench.config_path(), &events).await?);
     Ok(std::fs::remove_file(events)?)
+}
+
+/// Single posts that wait until they are published, at half the best rate.
+fn waiting(bench: &mut Bench, size: &Size, page: &mut Page) -> Result<()> {
+    let rate = half(size, page);
+    // Each request waits for most of a publisher's turn, so that many are open at once.
+    let mut append = posts(
+        bench,
+        whole(rate / 2.0).clamp(64, 4_096),
+        whole(rate) * size.seconds,
+    )?;
+    append.rate = Some(rate);
+    append.wait = true;
+    let row = bench.append("half the best rate, `?wait=published`", append)?;
+    note(page, row)
 }
 
 /// Reading while single posts come at half the best rate, and alone.

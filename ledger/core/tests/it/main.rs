@@ -12,6 +12,7 @@ mod oracles;
 mod proofs;
 #[cfg(test)]
 mod python;
+mod signatures;
 #[cfg(test)]
 mod tree;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Judging a batch: what the transaction has read, and what each event of the batch adds to it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use daybook_core::Hash;
 use daybook_core::constitution::{self, Facts, State};
@@ -41,7 +42,7 @@ impl Needs {
     }
 }
 
-/// Streams and actors that are kept from one batch to the next at most; beyond that all are forgotten.
+/// Streams and actors that are kept from one batch to the next at most; beyond that all are forgotten but those of the last.
 const MAX_KEPT: usize = 4_096;
 
 /// What is known at this point of the log: as read under the lock, and then as each accepted event leaves it.
@@ -63,13 +64,28 @@ pub(super) struct Kept {
 }
 
 impl Known {
-    /// What still holds for the next batch once this one has committed, if nobody else appends in between: streams and
-    /// actors, as their rows now are. Whoever holds the lock sees from the head whether somebody has.
-    pub(super) fn for_the_next(mut self) -> Self {
+    /// What the next batch may believe, if nobody else appends in between: streams and actors, as their rows are once this
+    /// one has committed, and all that this one adds, which another connection does not see before. Whoever holds the lock
+    /// sees from the head whether somebody has.
+    pub(super) fn for_the_next(mut self, judged: &Judged) -> Self {
         self.jtis.clear();
         self.kids.clear();
-        if self.streams.len() > MAX_KEPT || self.seen.len() > MAX_KEPT {
-            return Self::default();
+        for new in &judged.accepted {
+            let (claims, leaf) = (new.event().claims(), *new.event().leaf());
+            self.jtis
+                .insert((claims.iss.clone(), claims.jti), (leaf, new.index));
+            self.kids.extend(new.registrations.iter().map(|new| new.kid));
+        }
+        if self.streams.len() > MAX_KEPT {
+            self.streams.retain(|stream, _| judged.changed.contains(stream));
+        }
+        if self.seen.len() > MAX_KEPT {
+            let authors: HashSet<&Actor> = judged
+                .accepted
+                .iter()
+                .map(|new| &new.event().claims().iss)
+                .collect();
+            self.seen.retain(|actor, _| authors.contains(actor));
         }
         self
     }
@@ -95,18 +111,24 @@ impl Facts for Known {
 
 /// An event that was accepted, with all that is written for it.
 #[derive(Debug)]
-pub(super) struct Accepted<'a> {
+pub(super) struct Accepted {
     pub(super) index: u64,
-    pub(super) event: &'a Event,
+    candidate: Arc<Candidate>,
     pub(super) openings: Vec<Admitted>,
     pub(super) registrations: Vec<constitution::Registration>,
 }
 
+impl Accepted {
+    pub(super) fn event(&self) -> &Event {
+        &self.candidate.event
+    }
+}
+
 /// A batch after judgement.
 #[derive(Debug, Default)]
-pub(super) struct Judged<'a> {
+pub(super) struct Judged {
     /// What is appended, in order.
-    pub(super) accepted: Vec<Accepted<'a>>,
+    pub(super) accepted: Vec<Accepted>,
     /// The states that changed: position and leaf hash where the stream has an event.
     pub(super) changed: BTreeSet<Stream>,
     /// One answer for each candidate that was judged. It is true once the transaction has committed.
@@ -115,38 +137,37 @@ pub(super) struct Judged<'a> {
     pub(super) adopts: bool,
 }
 
-/// Judges candidates in order from index `size` on; stops after one that adopts a rule table.
-pub(super) fn judge_all<'a>(
-    origin: &str,
-    table: &Table,
-    size: u64,
-    known: &mut Known,
-    candidates: &[&'a Candidate],
-) -> Judged<'a> {
-    let mut judged = Judged::default();
-    let mut next = size;
-    for candidate in candidates {
-        let answer = judge_one(origin, table, next, known, candidate, &mut judged);
-        let is_new = answer.as_ref().is_ok_and(|receipt| !receipt.is_repeat);
-        judged.answers.push(answer);
-        if is_new {
-            next += 1;
-            if candidate.event.claims().kind == POLICY_ADOPTED {
-                judged.adopts = true;
-                break;
+impl Judged {
+    /// Judges more candidates, in order, in a log that had `size` entries before all of them; stops after one that adopts a
+    /// rule table.
+    pub(super) fn judge<'a>(
+        &mut self,
+        origin: &str,
+        table: &Table,
+        size: u64,
+        known: &mut Known,
+        candidates: impl IntoIterator<Item = &'a Arc<Candidate>>,
+    ) {
+        for candidate in candidates {
+            if self.adopts {
+                return;
             }
+            let index = size + self.accepted.len() as u64;
+            let answer = judge_one(origin, table, index, known, candidate, self);
+            let is_new = answer.as_ref().is_ok_and(|receipt| !receipt.is_repeat);
+            self.answers.push(answer);
+            self.adopts = is_new && candidate.event.claims().kind == POLICY_ADOPTED;
         }
     }
-    judged
 }
 
-fn judge_one<'a>(
+fn judge_one(
     origin: &str,
     table: &Table,
     index: u64,
     known: &mut Known,
-    candidate: &'a Candidate,
-    judged: &mut Judged<'a>,
+    candidate: &Arc<Candidate>,
+    judged: &mut Judged,
 ) -> Result<Receipt, AppendError> {
     let event = &candidate.event;
     let claims = event.claims();
@@ -181,7 +202,7 @@ fn judge_one<'a>(
     let registrations = verdict.registrations;
     judged.accepted.push(Accepted {
         index,
-        event,
+        candidate: candidate.clone(),
         openings,
         registrations,
     });

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A candidate in the queue, with the way back to its caller.
 pub(crate) struct Waiting {
-    pub(super) candidate: Candidate,
+    pub(super) candidate: Arc<Candidate>,
     pub(super) answer: oneshot::Sender<Result<Receipt, AppendError>>,
     /// Held until the answer is given: what bounds the bytes that wait.
     pub(super) _bytes: OwnedSemaphorePermit,
@@ -136,7 +136,7 @@ impl Appender {
         let bytes = self.room_for(&candidate)?;
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting {
-            candidate,
+            candidate: Arc::new(candidate),
             answer,
             _bytes: bytes,
             counted,

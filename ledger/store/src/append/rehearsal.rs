@@ -1,12 +1,13 @@
 //! Rehearsals: what an append would answer, without the lock of the head and without a trace.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
 use tokio::sync::{Mutex, Semaphore};
 use tokio_postgres::IsolationLevel;
 
-use super::batch::{Needs, judge_all};
+use super::batch::{Judged, Needs};
 use super::{AppendError, Candidate, write};
 use crate::health::Health;
 use crate::log::TreeHead;
@@ -110,7 +111,8 @@ impl Stage {
         let needs = Needs::of(&in_force.table, std::iter::once(&candidate.event));
         let mut known = write::load(&tx, &needs).await?;
         tx.rollback().await.map_err(StoreError::from)?;
-        let judged = judge_all(&self.origin, &in_force.table, size, &mut known, &[candidate]);
+        let (mut judged, candidate) = (Judged::default(), Arc::new(candidate.clone()));
+        judged.judge(&self.origin, &in_force.table, size, &mut known, [&candidate]);
         *policy = Some(in_force);
         let receipt = judged
             .answers

@@ -1,20 +1,24 @@
 //! The sequencer: one loop for each hub, one transaction for all that waits.
 //!
-//! While a commit is in flight the next batch gathers. Several hubs may run against one database: the lock of the head
+//! While a batch is being written the next gathers and is judged ahead. Several hubs may run against one database: the lock of the head
 //! orders their transactions, and each reads on from its own size when another has moved it.
+
+use std::sync::Arc;
 
 use daybook_core::event::Event;
 use daybook_core::tree::RightEdge;
 use deadpool_postgres::{Object, Pool};
-use futures::try_join;
+use futures::{join, try_join};
 use tokio::sync::{mpsc, watch};
 use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
-use super::batch::{Judged, Known, Needs, judge_all};
+use super::ahead::{Ahead, Hand, Judging, gather};
+use super::batch::{Judged, Known, Needs};
 use super::intake::Waiting;
-use super::{AppendError, Candidate, Receipt, write};
+use super::write::{self, Heads};
+use super::{AppendError, Candidate, Receipt};
 use crate::error::damaged;
 use crate::health::Health;
 use crate::identity::Server;
@@ -39,12 +43,16 @@ pub(crate) struct Start {
 pub(crate) struct Sequencer {
     start: Start,
     session: Option<Object>,
+    /// A second connection, to look ahead with.
+    lookout: Option<Object>,
     edge: RightEdge,
     policy: InForce,
     /// What the last batch left, as long as nobody else appends.
     known: Known,
     /// How many events are still tried one by one, since one of them made a transaction fail.
     singly: usize,
+    /// Whether the head was last found where this hub left it: then the next batch is judged before the lock.
+    is_alone: bool,
 }
 
 /// When a loop ends: after all that waits, or at once.
@@ -64,10 +72,10 @@ struct Done {
 }
 
 impl Done {
-    fn new(judged: Judged<'_>, edge: RightEdge) -> Self {
+    fn new(judged: Judged, edge: RightEdge) -> Self {
         let last = judged.accepted.last().filter(|_| judged.adopts);
         Self {
-            adopted: last.map(|last| last.event.clone()),
+            adopted: last.map(|last| last.event().clone()),
             answers: judged.answers,
             edge,
         }
@@ -86,11 +94,11 @@ impl Drop for InTransaction {
     }
 }
 
-async fn begin(session: &Object) -> Result<(), StoreError> {
+pub(super) async fn begin(session: &Object) -> Result<(), StoreError> {
     Ok(session.batch_execute("BEGIN").await?)
 }
 
-async fn commit(session: &Object) -> Result<(), StoreError> {
+pub(super) async fn commit(session: &Object) -> Result<(), StoreError> {
     Ok(session.batch_execute("COMMIT").await?)
 }
 
@@ -111,10 +119,12 @@ impl Sequencer {
         Ok(Self {
             start,
             session: None,
+            lookout: None,
             edge,
             policy,
             known: Known::default(),
             singly: 0,
+            is_alone: false,
         })
     }
 
@@ -129,56 +139,75 @@ impl Sequencer {
     }
 
     async fn serve(&mut self, queue: &mut mpsc::Receiver<Waiting>, stop: &CancellationToken) {
-        let mut waiting: Vec<Waiting> = Vec::new();
+        let mut hand = Hand::default();
         loop {
             if stop.is_cancelled() {
                 queue.close();
             }
-            if waiting.is_empty() {
+            if hand.waiting.is_empty() {
                 let first = tokio::select! {
                     first = queue.recv() => first,
                     () = stop.cancelled(), if !stop.is_cancelled() => continue,
                 };
                 let Some(first) = first else { return };
-                waiting.push(first);
+                hand.waiting.push(first);
             }
-            while waiting.len() < self.start.max_batch {
-                let Ok(next) = queue.try_recv() else { break };
-                waiting.push(next);
+            if hand.ahead.is_none() {
+                hand.fill(queue, self.start.max_batch);
+                // A caller who no longer listens is not served. If an attempt with an unknown outcome did append its event,
+                // the same bytes again will tell.
+                hand.waiting.retain(|next| !next.answer.is_closed());
             }
-            // A caller who no longer listens is not served. If an attempt with an unknown outcome did append its event,
-            // the same bytes again will tell.
-            waiting.retain(|next| !next.answer.is_closed());
             if let Some(reason) = self.start.health.stopped() {
-                refuse_all(&mut waiting, &reason);
+                refuse_all(&mut hand, &reason);
             }
-            if !waiting.is_empty() {
-                self.serve_batch(&mut waiting).await;
+            if !hand.waiting.is_empty() {
+                self.serve_batch(&mut hand, queue).await;
             }
         }
     }
 
-    async fn serve_batch(&mut self, waiting: &mut Vec<Waiting>) {
-        let width = if self.singly > 0 { 1 } else { waiting.len() };
+    async fn serve_batch(&mut self, hand: &mut Hand, queue: &mut mpsc::Receiver<Waiting>) {
+        let most = if self.singly > 0 { 1 } else { self.start.max_batch };
+        let width = hand.waiting.len().min(most);
         self.start.health.sequencer().begins();
-        match self.attempt(&waiting[..width]).await {
-            Ok(done) => {
+        let mut next = Hand::default();
+        let outcome = if self.is_alone && most > 1 {
+            self.attempt_ahead(hand, width, queue, &mut next).await
+        } else {
+            self.attempt(&hand.waiting[..width]).await.map(Some)
+        };
+        hand.ahead = None;
+        match outcome {
+            Ok(Some(done)) => {
                 self.start.health.sequencer().worked();
                 self.singly = self.singly.saturating_sub(done.answers.len());
-                self.deliver(done, waiting);
+                self.deliver(done, &mut hand.waiting);
+                // Whoever is left comes first.
+                hand.ahead = next.ahead.take().filter(|_| hand.waiting.is_empty());
             }
-            Err(StoreError::Damaged(reason)) => {
+            // Another hub has appended: judged anew under the lock.
+            Ok(None) => self.is_alone = false,
+            Err(error) => self.failed(error, width, &mut hand.waiting).await,
+        }
+        hand.waiting.append(&mut next.waiting);
+        self.start.health.sequencer().rests();
+    }
+
+    async fn failed(&mut self, error: StoreError, width: usize, waiting: &mut Vec<Waiting>) {
+        match error {
+            StoreError::Damaged(reason) => {
                 error!(reason, "The log is damaged; nothing more is written: {reason}");
                 self.start.health.stop(reason);
             }
-            Err(error) if is_of_the_events(&error) && width > 1 => {
+            error if is_of_the_events(&error) && width > 1 => {
                 warn!(
                     error = &error as &dyn std::error::Error,
                     "A batch failed; trying its events one by one"
                 );
                 self.singly = width;
             }
-            Err(error) if is_of_the_events(&error) => {
+            error if is_of_the_events(&error) => {
                 error!(
                     error = &error as &dyn std::error::Error,
                     "The database refuses an event"
@@ -186,9 +215,10 @@ impl Sequencer {
                 self.singly = self.singly.saturating_sub(1);
                 drop(waiting.remove(0).answer.send(Err(error.into())));
             }
-            Err(error) => {
+            error => {
                 // Whether it committed is unknown. The next attempt takes the lock, which waits for the old session to
-                // end, and finds each event by its leaf hash if it is there.
+                // end, and finds each event by its author's id if it is there.
+                self.is_alone = false;
                 self.start.meter.retries.inc();
                 self.start.health.sequencer().failed(error.plain(), &error);
                 if has_waited_in_vain(&error) {
@@ -197,7 +227,6 @@ impl Sequencer {
                 self.start.health.pause().await;
             }
         }
-        self.start.health.sequencer().rests();
     }
 
     /// Makes the lock of the head free where a frozen hub holds it and the server does not notice.
@@ -213,25 +242,92 @@ impl Sequencer {
     }
 
     /// A session that took part in a failure is never used again.
-    async fn session(&mut self) -> Result<Object, StoreError> {
-        if let Some(session) = self.session.take() {
+    async fn session(start: &Start, kept: &mut Option<Object>) -> Result<Object, StoreError> {
+        if let Some(session) = kept.take() {
             return Ok(session);
         }
-        let session = self.start.pool.get().await?;
-        self.start.server.follow(&session).await?;
+        let session = start.pool.get().await?;
+        start.server.follow(&session).await?;
         Ok(session)
     }
 
     async fn attempt(&mut self, waiting: &[Waiting]) -> Result<Done, StoreError> {
-        let mut session = InTransaction(Some(self.session().await?));
+        let mut session = InTransaction(Some(Self::session(&self.start, &mut self.session).await?));
         let known = std::mem::take(&mut self.known);
         let Some(client) = &session.0 else {
             return Err(StoreError::Unreadable("a session"));
         };
         let (done, known) = self.transact(client, known, waiting).await?;
         self.session = session.0.take();
-        self.known = known.for_the_next();
+        self.known = known;
         Ok(done)
+    }
+
+    /// Writes what was judged before the lock, or is judged now, and takes what comes meanwhile into `next`. Answers with
+    /// nothing where another hub has moved the head.
+    async fn attempt_ahead(
+        &mut self,
+        hand: &mut Hand,
+        width: usize,
+        queue: &mut mpsc::Receiver<Waiting>,
+        next: &mut Hand,
+    ) -> Result<Option<Done>, StoreError> {
+        let mut session = InTransaction(Some(Self::session(&self.start, &mut self.session).await?));
+        let mut lookout = InTransaction(Some(Self::session(&self.start, &mut self.lookout).await?));
+        let (Some(tx), Some(beside)) = (&session.0, &lookout.0) else {
+            return Err(StoreError::Unreadable("a session"));
+        };
+        let (origin, table, meter) = (&self.start.origin, &self.policy.table, &*self.start.meter);
+        let judging = Judging {
+            origin,
+            table,
+            meter,
+            most: self.start.max_batch,
+        };
+        let known = std::mem::take(&mut self.known);
+        let ahead = if let Some(ahead) = hand.ahead.take() {
+            ahead
+        } else {
+            let mut ahead = Ahead::after(self.edge.clone(), known);
+            let candidates = candidates(&hand.waiting[..width]);
+            ahead.go_on(beside, judging, &candidates).await?;
+            ahead
+        };
+        let (ready, after) = ahead.ready();
+        let written = CancellationToken::new();
+        let writing = async {
+            let outcome = ready.write(tx, meter).await;
+            written.cancel();
+            outcome
+        };
+        let gathering = async {
+            // What another rule table judges waits for it.
+            if !ready.judged.adopts {
+                gather(queue, next, after, beside, judging, &written).await;
+            }
+        };
+        let (outcome, ()) = join!(writing, gathering);
+        let is_written = outcome?;
+        self.session = session.0.take();
+        if next.ahead.is_some() {
+            self.lookout = lookout.0.take();
+        }
+        if !is_written {
+            return Ok(None);
+        }
+        if let Some(ahead) = next.ahead.take() {
+            match ahead.count() {
+                0 => self.known = ahead.into_known(),
+                _ => next.ahead = Some(ahead),
+            }
+        }
+        meter.took(ready.judged.answers.len(), ready.judged.accepted.len());
+        debug!(
+            size = ready.edge.size(),
+            appended = ready.judged.accepted.len(),
+            "Appended a batch"
+        );
+        Ok(Some(Done::new(ready.judged, ready.edge)))
     }
 
     async fn transact(
@@ -247,7 +343,8 @@ impl Sequencer {
         let is_ours = self.follow(tx, head).await?;
         laps.end(Step::Lock);
 
-        let candidates: Vec<&Candidate> = waiting.iter().map(|next| &next.candidate).collect();
+        self.is_alone = is_ours;
+        let candidates = candidates(waiting);
         let needs = Needs::of(
             &self.policy.table,
             candidates.iter().map(|candidate| &candidate.event),
@@ -255,30 +352,25 @@ impl Sequencer {
         let known = if is_ours { known } else { Known::default() };
         let mut known = write::load_more(tx, &needs, known).await?;
         laps.end(Step::Load);
-        let judged = judge_all(
-            &self.start.origin,
-            &self.policy.table,
-            head.size,
-            &mut known,
-            &candidates,
-        );
+        let mut judged = Judged::default();
+        let (origin, table) = (&self.start.origin, &self.policy.table);
+        judged.judge(origin, table, head.size, &mut known, &candidates);
         let mut edge = self.edge.clone();
         if judged.accepted.is_empty() {
             // A commit and not a rollback: what is said to stand in the log must be durable, whoever appended it.
             commit(tx).await?;
+            let known = known.for_the_next(&judged);
             return Ok((Done::new(judged, edge), known));
         }
-        let tiles: Vec<_> = judged
-            .accepted
-            .iter()
-            .flat_map(|new| edge.append(*new.event.leaf()))
-            .collect();
+        let leaves = judged.accepted.iter().map(|new| *new.event().leaf());
+        let tiles: Vec<_> = leaves.flat_map(|leaf| edge.append(leaf)).collect();
         let new = TreeHead {
             size: edge.size(),
             root: edge.root(),
         };
         laps.end(Step::Judge);
-        write::store(tx, &judged, &known, &tiles, head, new).await?;
+        let heads = Heads::of(&judged, &known);
+        write::store(tx, &judged, &heads, &tiles, head, new).await?;
         laps.end(Step::Write);
         commit(tx)
             .await
@@ -290,6 +382,7 @@ impl Sequencer {
             appended = judged.accepted.len(),
             "Appended a batch"
         );
+        let known = known.for_the_next(&judged);
         Ok((Done::new(judged, edge), known))
     }
 
@@ -372,8 +465,13 @@ fn is_of_the_events(error: &StoreError) -> bool {
     matches!(class, Some("22" | "23" | "54"))
 }
 
-fn refuse_all(waiting: &mut Vec<Waiting>, reason: &str) {
-    for next in waiting.drain(..) {
+fn candidates(waiting: &[Waiting]) -> Vec<Arc<Candidate>> {
+    waiting.iter().map(|next| next.candidate.clone()).collect()
+}
+
+fn refuse_all(hand: &mut Hand, reason: &str) {
+    hand.ahead = None;
+    for next in hand.waiting.drain(..) {
         drop(next.answer.send(Err(AppendError::Stopped(reason.to_owned()))));
     }
 }

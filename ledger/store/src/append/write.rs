@@ -13,22 +13,26 @@ use uuid::Uuid;
 use super::batch::{Judged, Kept, Known, Needs};
 use crate::error::damaged;
 use crate::log::TreeHead;
+use crate::lookup::Lookup;
 use crate::row::{hash, number, parsed, size};
 use crate::sql;
 use crate::{StoreError, erase};
 
-/// Takes the lock of the head. The first statement of the transaction: nothing is read before it.
-pub(super) async fn lock_head(tx: &impl GenericClient) -> Result<TreeHead, StoreError> {
-    let row = sql::one(
-        tx,
-        "-- lock_head
+const LOCK_HEAD: &str = "-- lock_head
          SELECT size, root
          FROM log_head
-         FOR UPDATE",
-        &[],
-    )
-    .await?;
-    TreeHead::from_row(&row)
+         FOR UPDATE";
+
+/// Takes the lock of the head. The first statement of the transaction: nothing is read before it.
+pub(super) async fn lock_head(tx: &impl GenericClient) -> Result<TreeHead, StoreError> {
+    TreeHead::from_row(&sql::one(tx, LOCK_HEAD, &[]).await?)
+}
+
+/// Makes the first statements known to a session: what is sent after them without waiting comes after them.
+pub(super) async fn prepare_first(client: &impl GenericClient) -> Result<(), StoreError> {
+    client.prepare_cached(LOCK_HEAD).await?;
+    client.prepare_cached(INSERT_ENTRIES).await?;
+    Ok(())
 }
 
 /// Reads all that a batch needs, in one round trip.
@@ -172,8 +176,8 @@ async fn load_seen(tx: &impl GenericClient, actors: &[&Actor]) -> Result<Vec<(Ac
 /// Writes all that a batch made, in one round trip.
 pub(super) async fn store(
     tx: &impl GenericClient,
-    judged: &Judged<'_>,
-    known: &Known,
+    judged: &Judged,
+    heads: &Heads,
     tiles: &[FullTile],
     old: TreeHead,
     new: TreeHead,
@@ -184,7 +188,7 @@ pub(super) async fn store(
     try_join!(
         insert_entries(tx, judged),
         insert_tiles(tx, tiles),
-        upsert_heads(tx, judged, known),
+        upsert_heads(tx, heads),
         insert_keys(tx, judged),
         upsert_seen(tx, judged),
         insert_openings(tx, judged),
@@ -193,7 +197,7 @@ pub(super) async fn store(
     // Afterwards: what is erased may have come in the same batch.
     let accepted = judged.accepted.iter();
     let erased: Vec<_> = accepted
-        .flat_map(|new| erase::fields_of(new.index, new.event))
+        .flat_map(|new| erase::fields_of(new.index, new.event()))
         .collect();
     erase::delete(tx, &erased).await?;
     Ok(())
@@ -205,8 +209,8 @@ const INSERT_ENTRIES: &str = "-- insert_entries
          FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::bigint[], $5::text[], $6::uuid[], $7::text[],
              $8::text[])";
 
-async fn insert_entries(tx: &impl GenericClient, judged: &Judged<'_>) -> Result<(), StoreError> {
-    let events: Vec<&Event> = judged.accepted.iter().map(|new| new.event).collect();
+async fn insert_entries(tx: &impl GenericClient, judged: &Judged) -> Result<(), StoreError> {
+    let events: Vec<&Event> = judged.accepted.iter().map(|new| new.event()).collect();
     let indexes: Vec<i64> = judged.accepted.iter().map(|new| number(new.index)).collect();
     let leaves: Vec<&[u8]> = events.iter().map(|event| event.leaf().as_ref()).collect();
     let streams: Vec<String> = events
@@ -256,44 +260,72 @@ async fn insert_tiles(tx: &impl GenericClient, tiles: &[FullTile]) -> Result<(),
     Ok(())
 }
 
-async fn upsert_heads(tx: &impl GenericClient, judged: &Judged<'_>, known: &Known) -> Result<(), StoreError> {
-    let changed: Vec<&Stream> = judged.changed.iter().collect();
-    let names: Vec<String> = changed.iter().map(ToString::to_string).collect();
-    let none = Kept::default();
-    let kept: Vec<&Kept> = changed
+/// The rows of the streams that a batch changed.
+#[derive(Debug, Default)]
+pub(super) struct Heads {
+    names: Vec<String>,
+    seqs: Vec<i64>,
+    leaves: Vec<Option<Hash>>,
+    states: Vec<String>,
+    tres: Vec<Option<String>>,
+    packets: Vec<Option<String>>,
+    results: Vec<Option<String>>,
+    waits: Vec<Option<bool>>,
+}
+
+impl Heads {
+    /// As they are known to be after the batch.
+    pub(super) fn of(judged: &Judged, known: &Known) -> Self {
+        let (mut heads, none, empty) = (Self::default(), Kept::default(), State::new());
+        for stream in &judged.changed {
+            let kept = known.streams.get(stream).unwrap_or(&none);
+            let state = kept.state.as_ref().unwrap_or(&empty);
+            let lookup = Lookup::of(state);
+            heads.names.push(stream.to_string());
+            heads.seqs.push(kept.head.map_or(0, |head| number(head.0)));
+            heads.leaves.push(kept.head.map(|head| head.1));
+            heads.states.push(canonical::object_text(state));
+            heads.tres.push(lookup.tre.map(str::to_owned));
+            heads.packets.push(lookup.packet.map(str::to_owned));
+            heads.results.push(lookup.results.map(str::to_owned));
+            heads.waits.push(lookup.waits);
+        }
+        heads
+    }
+}
+
+async fn upsert_heads(tx: &impl GenericClient, heads: &Heads) -> Result<(), StoreError> {
+    let leaves: Vec<Option<&[u8]>> = heads
+        .leaves
         .iter()
-        .map(|stream| known.streams.get(*stream).unwrap_or(&none))
-        .collect();
-    let seqs: Vec<i64> = kept
-        .iter()
-        .map(|kept| kept.head.map_or(0, |head| number(head.0)))
-        .collect();
-    let leaves: Vec<Option<&[u8]>> = kept
-        .iter()
-        .map(|kept| kept.head.as_ref().map(|head| head.1.as_ref()))
-        .collect();
-    let empty = State::new();
-    let states: Vec<String> = kept
-        .iter()
-        .map(|kept| canonical::object_text(kept.state.as_ref().unwrap_or(&empty)))
+        .map(|leaf| leaf.as_ref().map(Hash::as_ref))
         .collect();
     sql::execute(
         tx,
         "-- upsert_heads
-         INSERT INTO stream_heads (stream, seq, leaf, state)
-         SELECT stream, seq, leaf, state::json
-         FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::text[]) AS n (stream, seq, leaf, state)
+         INSERT INTO stream_heads (stream, seq, leaf, state, tre, packet, results, waits)
+         SELECT stream, seq, leaf, state::json, tre, packet, results, waits
+         FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::text[],
+             $8::boolean[]) AS n (stream, seq, leaf, state, tre, packet, results, waits)
          ON CONFLICT (stream) DO UPDATE
-         SET seq = excluded.seq, leaf = excluded.leaf, state = excluded.state",
+         SET seq = excluded.seq, leaf = excluded.leaf, state = excluded.state, tre = excluded.tre,
+             packet = excluded.packet, results = excluded.results, waits = excluded.waits",
         &[
-            /* stream */ &names, /* seq */ &seqs, /* leaf */ &leaves, /* state */ &states,
+            /* stream */ &heads.names,
+            /* seq */ &heads.seqs,
+            /* leaf */ &leaves,
+            /* state */ &heads.states,
+            /* tre */ &heads.tres,
+            /* packet */ &heads.packets,
+            /* results */ &heads.results,
+            /* waits */ &heads.waits,
         ],
     )
     .await?;
     Ok(())
 }
 
-async fn insert_keys(tx: &impl GenericClient, judged: &Judged<'_>) -> Result<(), StoreError> {
+async fn insert_keys(tx: &impl GenericClient, judged: &Judged) -> Result<(), StoreError> {
     let new: Vec<_> = judged
         .accepted
         .iter()
@@ -322,10 +354,10 @@ async fn insert_keys(tx: &impl GenericClient, judged: &Judged<'_>) -> Result<(),
     Ok(())
 }
 
-async fn upsert_seen(tx: &impl GenericClient, judged: &Judged<'_>) -> Result<(), StoreError> {
+async fn upsert_seen(tx: &impl GenericClient, judged: &Judged) -> Result<(), StoreError> {
     let mut last = std::collections::BTreeMap::new();
     for new in &judged.accepted {
-        let claims = new.event.claims();
+        let claims = new.event().claims();
         if let Some(seen) = claims.seen {
             last.insert(claims.iss.to_string(), number(seen.size));
         }
@@ -348,7 +380,7 @@ async fn upsert_seen(tx: &impl GenericClient, judged: &Judged<'_>) -> Result<(),
     Ok(())
 }
 
-async fn insert_openings(tx: &impl GenericClient, judged: &Judged<'_>) -> Result<(), StoreError> {
+async fn insert_openings(tx: &impl GenericClient, judged: &Judged) -> Result<(), StoreError> {
     let new: Vec<_> = judged
         .accepted
         .iter()

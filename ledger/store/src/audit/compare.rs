@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use daybook_core::constitution::State;
 use daybook_core::{Hash, base64url};
 use deadpool_postgres::Object;
 use tokio_postgres::Row;
@@ -9,6 +10,7 @@ use tokio_postgres::Row;
 use super::raw::Raw;
 use super::scratch::{Scratch, Table};
 use super::{AuditError, Finding, Report};
+use crate::lookup::Lookup;
 
 /// Rows that are read at once.
 const PAGE: usize = 500;
@@ -25,10 +27,14 @@ struct Derived {
     shown: fn(&[u8]) -> String,
 }
 
+/// A column that does not say what the state beside it says: its name, what is there, and what should be.
+pub(super) type Inconsistent = (&'static str, String, String);
+
 /// A row: the bytes of its key, and its columns as they are shown.
 struct Stored {
     key: Vec<u8>,
     columns: Vec<String>,
+    inconsistent: Option<Inconsistent>,
 }
 
 const HEADS: Derived = Derived {
@@ -37,7 +43,7 @@ const HEADS: Derived = Derived {
     columns: &["seq", "leaf", "state"],
     declare: "-- audit_heads
         DECLARE audit_heads NO SCROLL CURSOR FOR
-        SELECT stream, seq, leaf, state
+        SELECT stream, seq, leaf, state, tre, packet, results, waits
         FROM stream_heads
         ORDER BY stream",
     fetch: "FETCH FORWARD 500 FROM audit_heads",
@@ -45,8 +51,10 @@ const HEADS: Derived = Derived {
         let seq: i64 = row.try_get(1)?;
         let leaf: Option<Raw> = row.try_get(2)?;
         let state: Raw = row.try_get(3)?;
+        let inconsistent = inconsistent(row, 4, &state)?;
         Ok(Stored {
             key: row.try_get::<_, Raw>(0)?.0,
+            inconsistent,
             columns: vec![
                 seq.to_string(),
                 leaf.unwrap_or_default().encoded(),
@@ -72,6 +80,7 @@ const KEYS: Derived = Derived {
         let index: i64 = row.try_get(4)?;
         Ok(Stored {
             key: row.try_get::<_, Raw>(0)?.0,
+            inconsistent: None,
             columns: vec![
                 actor.text().into_owned(),
                 usage.text().into_owned(),
@@ -96,11 +105,32 @@ const SEEN: Derived = Derived {
     read: |row| {
         Ok(Stored {
             key: row.try_get::<_, Raw>(0)?.0,
+            inconsistent: None,
             columns: vec![row.try_get::<_, i64>(1)?.to_string()],
         })
     },
     shown: |key| String::from_utf8_lossy(key).into_owned(),
 };
+
+/// The first of the columns for looking up, from one on, that is not as the state says.
+pub(super) fn inconsistent(
+    row: &Row,
+    from: usize,
+    state: &Raw,
+) -> Result<Option<Inconsistent>, tokio_postgres::Error> {
+    // A state that is not read at all is found to differ by itself.
+    let state: State = serde_json::from_slice(&state.0).unwrap_or_default();
+    let mut there = Vec::with_capacity(4);
+    for column in from..from + 3 {
+        let text: Option<Raw> = row.try_get(column)?;
+        there.push(text.unwrap_or_default().text().into_owned());
+    }
+    let waits: Option<bool> = row.try_get(from + 3)?;
+    there.push(waits.map_or_else(String::new, |waits| waits.to_string()));
+    let said = Lookup::of(&state).shown().into_iter().zip(there);
+    let mut different = said.filter(|((_, said), there)| said != there);
+    Ok(different.next().map(|((name, said), there)| (name, there, said)))
+}
 
 /// Compares all of them.
 pub(super) async fn all(client: &Object, scratch: &Scratch, report: &mut Report) -> Result<(), AuditError> {
@@ -163,6 +193,10 @@ fn rows(what: &Derived, own: Option<(Vec<u8>, Vec<u8>)>, other: Option<Stored>, 
                         derived,
                     ));
                 }
+            }
+            if let Some((column, there, said)) = stored.inconsistent {
+                let (there, said) = difference(&there, &said);
+                report.add(Finding::new(what.table, (what.shown)(&key), column, there, said));
             }
         }
         (Some((key, value)), None) => {

@@ -20,7 +20,7 @@ use deadpool_postgres::Object;
 use serde_json::Value;
 
 use super::check::{self, Entry, Keys};
-use super::compare::difference;
+use super::compare::{Inconsistent, difference, inconsistent};
 use super::fetch::{self, StoredCheckpoint, StoredTile};
 use super::raw::Raw;
 use super::{AuditError, Finding};
@@ -341,6 +341,10 @@ async fn states(client: &Object, entries: &[Entry]) -> Result<Option<Finding>, A
             let (there, state) = difference(&there, &state);
             return Ok(Some(Finding::new("stream_heads", stream, "state", there, state)));
         }
+        if let Some((column, there, said)) = stored[&stream].inconsistent.clone() {
+            let (there, said) = difference(&there, &said);
+            return Ok(Some(Finding::new("stream_heads", stream, column, there, said)));
+        }
     }
     Ok(None)
 }
@@ -351,6 +355,7 @@ struct Stored {
     state: Raw,
     submission: Option<String>,
     submission_seq: u64,
+    inconsistent: Option<Inconsistent>,
 }
 
 async fn stored(client: &Object, streams: &[Stream]) -> Result<BTreeMap<Stream, Stored>, AuditError> {
@@ -358,7 +363,7 @@ async fn stored(client: &Object, streams: &[Stream]) -> Result<BTreeMap<Stream, 
     let rows = sql::all(
         client,
         "-- recent_states
-         SELECT h.stream, h.seq, h.state, s.stream, s.seq
+         SELECT h.stream, h.seq, h.state, s.stream, s.seq, h.tre, h.packet, h.results, h.waits
          FROM stream_heads AS h
          LEFT JOIN stream_heads AS s ON h.stream >= 'job/' AND h.stream < 'job0'
              AND s.stream = 'submission/' || (h.state ->> 'submission')
@@ -369,9 +374,11 @@ async fn stored(client: &Object, streams: &[Stream]) -> Result<BTreeMap<Stream, 
     let mut found = BTreeMap::new();
     for row in &rows {
         let stream: Stream = crate::row::parsed(row, 0, "a stream", |text| text.parse().ok())?;
+        let state: Raw = row.try_get(2)?;
         let stored = Stored {
+            inconsistent: inconsistent(row, 5, &state)?,
             seq: size(row, 1)?,
-            state: row.try_get(2)?,
+            state,
             submission: row.try_get(3)?,
             submission_seq: row.try_get::<_, Option<i64>>(4)?.map_or(0, i64::unsigned_abs),
         };

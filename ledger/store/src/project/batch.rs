@@ -10,7 +10,7 @@ use crate::row::{number, size};
 use crate::{StoreError, sql};
 
 /// Bytes of the entries of one batch that the projector aims at: what it holds in memory stays bounded.
-const MAX_BYTES: u64 = 4 * 1024 * 1024;
+const MAX_BYTES: u64 = 6 * 1024 * 1024;
 
 /// A view and the schema into which it is folded.
 #[derive(Clone, Copy)]

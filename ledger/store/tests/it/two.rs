@@ -288,3 +288,62 @@ async fn hub_judges_by_what_another_has_appended_since_its_own_last_batch() {
     assert_eq!(code, "not-your-key");
     second.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_judged_ahead_is_thrown_away_where_another_hub_has_appended() {
+    let mut log = TestLog::founded().await;
+    let first = log.workflows("first", 3).await;
+    // From its second batch on a hub judges ahead.
+    for one in &first[..2] {
+        log.offer(one).await.unwrap();
+    }
+    let second = second_hub(&log).await;
+    let one = log.workflows("contested", 1).await.remove(0);
+    let mut claims = one.event.claims().clone();
+    claims.jti = id("another of the same place");
+    let event = daybook_core::event::Event::sign(&claims, &log.world.key(&claims.iss)).unwrap();
+    let other = Candidate { event, ..one.clone() };
+    let (owner, watcher) = (log.owner().await, log.owner().await);
+    let waiting = async |count: i64| {
+        let sql = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '-- lock_head%'";
+        until("a hub waits for the lock", async || {
+            number(&watcher, sql).await == count
+        })
+        .await;
+    };
+    let head = "BEGIN; SELECT * FROM log_head FOR UPDATE";
+    owner.batch_execute(head).await.unwrap();
+    let (now, appender) = (log.world.now, &log.store.appender);
+    let ((), ours, theirs, third) = tokio::join!(
+        async {
+            waiting(2).await;
+            // Judged ahead of the batch that waits, before the other hub has the lock.
+            until("the next one has been taken from the queue", async || {
+                log.store.monitor.figures().queue_events == 0
+            })
+            .await;
+            owner.batch_execute("COMMIT").await.unwrap();
+        },
+        async {
+            waiting(2).await;
+            appender.append(one, now).await
+        },
+        async {
+            waiting(1).await;
+            second.appender.append(other, now).await
+        },
+        appender.append(first[2].clone(), now),
+    );
+    third.unwrap();
+    // Both want one place of one stream: whoever comes second is told so, and nothing is lost or repeated.
+    let told = [ours, theirs];
+    assert_eq!(told.iter().filter(|told| told.is_ok()).count(), 1, "{told:?}");
+    let refused = told.into_iter().find_map(Result::err).unwrap();
+    assert!(
+        matches!(&refused, AppendError::Refused(refusal) if refusal.code() == "not-next"),
+        "{refused:?}"
+    );
+    check_whole(&owner).await;
+    second.close().await;
+}

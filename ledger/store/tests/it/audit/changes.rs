@@ -206,6 +206,30 @@ fn derived() -> Vec<Change> {
                 WHERE stream = 'tre/mercia'",
             "stream_heads tre/mercia, state",
         ),
+        change(
+            "stream_heads",
+            "tre",
+            "UPDATE stream_heads SET tre = 'mercia' WHERE stream = 'federation'",
+            "stream_heads federation, tre",
+        ),
+        change(
+            "stream_heads",
+            "packet",
+            "UPDATE stream_heads SET packet = 'x' WHERE stream = 'federation'",
+            "stream_heads federation, packet",
+        ),
+        change(
+            "stream_heads",
+            "results",
+            "UPDATE stream_heads SET results = 'x' WHERE stream = 'federation'",
+            "stream_heads federation, results",
+        ),
+        change(
+            "stream_heads",
+            "waits",
+            "UPDATE stream_heads SET waits = NOT coalesce(waits, FALSE) WHERE stream = 'federation'",
+            "stream_heads federation, waits",
+        ),
         // The same JSON in another spelling.
         change(
             "stream_heads",

@@ -5,7 +5,7 @@ use daybook_store::{OpenError, Store, StoreError};
 use super::{Copies, eventful};
 
 /// Changes that a start must find, and words of what it says.
-const CHANGES: [(&str, &str); 17] = [
+const CHANGES: [(&str, &str); 18] = [
     // The head, and the right edge of the tree.
     ("UPDATE log_head SET root = sha256('x')", "log_head one, root"),
     (
@@ -55,6 +55,7 @@ const CHANGES: [(&str, &str); 17] = [
             WHERE stream = (SELECT max(stream) FROM stream_heads WHERE stream < 'job0' AND stream >= 'job/')",
         "stream_heads job/",
     ),
+    ("UPDATE stream_heads SET tre = 'x' WHERE stream = 'federation'", "stream_heads federation, tre"),
     (
         "UPDATE stream_heads SET state = (state::jsonb - 'keys')::json WHERE stream = 'federation'",
         "stream_heads federation, state",
