@@ -162,7 +162,7 @@ fn admit(app: &App, kind: Kind, request: &Request) -> Result<Option<OneOpen>, Pr
             ));
         }
         if kind == Kind::Wait || kind::asks_for_stream(request.headers()) {
-            return app.pacer.waits(client).ok_or_else(|| {
+            return app.pacer.waits(client).map_err(|_| {
                 app.metrics.limited("address");
                 let detail = "This address has as many streams and questions that wait as it may.";
                 Problem::too_fast(detail, Duration::from_secs(1))

@@ -16,7 +16,7 @@ use self::address::{client, key};
 use self::bucket::Buckets;
 pub use self::bucket::Rate;
 use self::counts::Counts;
-pub(crate) use self::counts::OneOpen;
+pub(crate) use self::counts::{OneOpen, TooMany};
 
 /// Addresses that are remembered at once; some megabytes.
 const MAX_ADDRESSES: usize = 65_536;
@@ -84,10 +84,10 @@ impl Crowd {
         }
     }
 
-    /// One more connection; nothing where its address has as many as it may. What is not limited is not counted.
-    pub(crate) fn enter(&self, address: IpAddr) -> Option<Option<OneOpen>> {
+    /// One more connection. What is not limited is not counted.
+    pub(crate) fn enter(&self, address: IpAddr) -> Result<Option<OneOpen>, TooMany> {
         if self.free.iter().any(|network| network.contains(address)) {
-            return Some(None);
+            return Ok(None);
         }
         self.open.enter(key(address)).map(Some)
     }
@@ -116,10 +116,10 @@ impl Pacer {
         self.addresses.take(&key(address))
     }
 
-    /// Counts one more that waits; nothing where the address has as many as it may.
-    pub(crate) fn waits(&self, address: IpAddr) -> Option<Option<OneOpen>> {
+    /// Counts one more that waits. What is not limited is not counted.
+    pub(crate) fn waits(&self, address: IpAddr) -> Result<Option<OneOpen>, TooMany> {
         if self.is_free(address) {
-            return Some(None);
+            return Ok(None);
         }
         self.waiting.enter(key(address)).map(Some)
     }

@@ -11,6 +11,10 @@ pub(crate) struct Counts {
     open: Mutex<HashMap<u128, usize>>,
 }
 
+/// A client has as much open as it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooMany;
+
 /// One that is open, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct OneOpen {
@@ -28,16 +32,16 @@ impl Counts {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts one more; nothing where the client has as much open as it may.
-    pub(super) fn enter(self: &Arc<Self>, client: u128) -> Option<OneOpen> {
+    /// Counts one more.
+    pub(super) fn enter(self: &Arc<Self>, client: u128) -> Result<OneOpen, TooMany> {
         let mut open = self.open();
         let count = open.entry(client).or_default();
         // Nothing is left behind: a client that may not enter has others open.
         if self.most > 0 && *count >= self.most {
-            return None;
+            return Err(TooMany);
         }
         *count += 1;
-        Some(OneOpen {
+        Ok(OneOpen {
             counts: self.clone(),
             client,
         })
@@ -64,11 +68,11 @@ mod tests {
     fn each_client_has_so_many_open_and_who_has_none_is_forgotten() {
         let counts = Counts::new(2);
         let (first, second) = (counts.enter(1).unwrap(), counts.enter(1).unwrap());
-        assert!(counts.enter(1).is_none());
-        assert!(counts.enter(2).is_some());
+        assert!(counts.enter(1).is_err());
+        assert!(counts.enter(2).is_ok());
         drop(first);
         let third = counts.enter(1).unwrap();
-        assert!(counts.enter(1).is_none());
+        assert!(counts.enter(1).is_err());
         drop((second, third));
         assert!(counts.open().is_empty());
     }

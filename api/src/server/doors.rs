@@ -65,7 +65,7 @@ impl Doors {
     pub(super) fn enter(&self, address: IpAddr) -> Option<Place> {
         let permit = self.places.clone().try_acquire_owned().ok()?;
         let of_address = match &self.crowd {
-            Some(crowd) => crowd.enter(address)?,
+            Some(crowd) => crowd.enter(address).ok()?,
             None => None,
         };
         Some(Place {

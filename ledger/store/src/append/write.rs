@@ -10,7 +10,7 @@ use deadpool_postgres::GenericClient;
 use futures::try_join;
 use uuid::Uuid;
 
-use super::batch::{Judged, Kept, Known, Needs};
+use super::batch::{Accepted, Judged, Kept, Known, Needs};
 use crate::error::damaged;
 use crate::log::TreeHead;
 use crate::lookup::Lookup;
@@ -210,7 +210,7 @@ const INSERT_ENTRIES: &str = "-- insert_entries
              $8::text[])";
 
 async fn insert_entries(tx: &impl GenericClient, judged: &Judged) -> Result<(), StoreError> {
-    let events: Vec<&Event> = judged.accepted.iter().map(|new| new.event()).collect();
+    let events: Vec<&Event> = judged.accepted.iter().map(Accepted::event).collect();
     let indexes: Vec<i64> = judged.accepted.iter().map(|new| number(new.index)).collect();
     let leaves: Vec<&[u8]> = events.iter().map(|event| event.leaf().as_ref()).collect();
     let streams: Vec<String> = events

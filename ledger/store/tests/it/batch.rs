@@ -39,7 +39,7 @@ async fn many_callers_share_few_transactions_and_each_receipt_is_true() {
     // How many there are depends on who is faster, callers or commits. One for each event it never is; the tests that
     // hold the lock of the head show the exact batches.
     assert!(transactions >= all.len().div_ceil(MAX_BATCH), "{transactions}");
-    assert!(transactions < all.len(), "{transactions}");
+    assert!(transactions < all.len() / 2, "{transactions}");
 }
 
 #[tokio::test]
