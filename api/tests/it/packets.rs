@@ -171,7 +171,10 @@ async fn naming_anothers_packet_opens_it_to_nobody() {
     put(&hub, &services[0], result, ZIP).await;
     let state =
         json!({ "tre": "mercia", "project": hub.world.cast.project, "state": "released", "results": result });
-    let sql = "INSERT INTO stream_heads (stream, seq, leaf, state) VALUES ($1, 0, NULL, $2::text::json)";
+    let sql = "INSERT INTO stream_heads (stream, seq, leaf, state, tre, packet, results, waits)
+        SELECT $1, 0, NULL, state, state ->> 'tre', state ->> 'packet', state ->> 'results',
+            state ->> 'state' = 'submitted'
+        FROM (SELECT $2::text::json AS state) AS s";
     let job = format!("job/{}", id("job of mercia"));
     hub.owner()
         .await

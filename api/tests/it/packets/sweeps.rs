@@ -232,7 +232,10 @@ async fn an_event_that_names_a_packet_in_the_moment_of_the_sweep_keeps_it() {
         .unwrap();
     let state =
         json!({ "packet": packet, "project": hub.world.cast.project, "state": "submitted", "tre": "wessex" });
-    let sql = "INSERT INTO stream_heads (stream, seq, leaf, state) VALUES ($1, 0, NULL, $2::text::json)";
+    let sql = "INSERT INTO stream_heads (stream, seq, leaf, state, tre, packet, results, waits)
+        SELECT $1, 0, NULL, state, state ->> 'tre', state ->> 'packet', state ->> 'results',
+            state ->> 'state' = 'submitted'
+        FROM (SELECT $2::text::json AS state) AS s";
     append
         .execute(sql, &[&format!("job/{}", id("job")), &state.to_string()])
         .await
