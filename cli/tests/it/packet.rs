@@ -80,8 +80,8 @@ fn a_zip_a_bag_and_a_crate_s_folder_are_all_packets() {
             packet.to_str().unwrap(),
         ])
     };
-    let made = make(&at("crate"));
-    assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+    let output = make(&at("crate"));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text = fs::read(&packet).unwrap();
     assert!(!text.windows(9).any(|window| window == b"diary.txt"));
     assert_eq!(check(&packet).0, Some(0));
@@ -159,8 +159,9 @@ fn a_hostile_packet_is_refused_and_nothing_is_written_anywhere() {
     let root = tempfile::tempdir().unwrap();
     let place = root.path().join("a/b/c");
     fs::create_dir_all(&place).unwrap();
-    let hostile = |add: &dyn Fn(&mut zip::ZipWriter<std::io::Cursor<Vec<u8>>>)| {
-        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    type Zip = zip::ZipWriter<std::io::Cursor<Vec<u8>>>;
+    let hostile = |add: &dyn Fn(&mut Zip)| {
+        let mut zip = Zip::new(std::io::Cursor::new(Vec::new()));
         zip.start_file("bag/bagit.txt", SimpleFileOptions::default())
             .unwrap();
         add(&mut zip);
@@ -179,7 +180,7 @@ fn a_hostile_packet_is_refused_and_nothing_is_written_anywhere() {
     }
     let link = hostile(&|zip| {
         zip.add_symlink("bag/data", "../..", SimpleFileOptions::default())
-            .unwrap()
+            .unwrap();
     });
     let bomb = hostile(&|zip| {
         zip.start_file("bag/data/zeros", SimpleFileOptions::default())
