@@ -154,12 +154,13 @@ fn listing(root: &Path) -> BTreeMap<String, u64> {
     found
 }
 
+type Zip = zip::ZipWriter<std::io::Cursor<Vec<u8>>>;
+
 #[test]
 fn a_hostile_packet_is_refused_and_nothing_is_written_anywhere() {
     let root = tempfile::tempdir().unwrap();
     let place = root.path().join("a/b/c");
     fs::create_dir_all(&place).unwrap();
-    type Zip = zip::ZipWriter<std::io::Cursor<Vec<u8>>>;
     let hostile = |add: &dyn Fn(&mut Zip)| {
         let mut zip = Zip::new(std::io::Cursor::new(Vec::new()));
         zip.start_file("bag/bagit.txt", SimpleFileOptions::default())
