@@ -32,6 +32,7 @@ impl From<DeskError> for Problem {
         match error {
             DeskError::NoJob(_) => Self::new(404, "not-found", detail),
             DeskError::NotHere(_) => Self::new(422, "malformed", detail),
+            DeskError::Held => Self::new(409, "on-hold", detail),
             DeskError::Refused(refusal) => refused(&refusal, detail),
             DeskError::Leased(_) => Self::new(409, "leased", detail),
             DeskError::NotCleared => Self::new(403, "not-cleared", detail),

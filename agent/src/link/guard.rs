@@ -60,6 +60,18 @@ async fn admit(relay: &Relay, request: Request, text: &str) -> Result<Request, P
         )
     })?;
     let (mut parts, body) = request.into_parts();
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let expected = Call {
+        link: relay.name.to_string(),
+        caller: actor.clone(),
+        method: parts.method.to_string(),
+        target: target.to_owned(),
+        body: *presented.body(),
+    };
+    // Before the body is read: nobody else gets so much memory.
+    presented
+        .verify(&peer.access, &expected, random::now())
+        .map_err(|error| unknown(&error))?;
     let body = axum::body::to_bytes(body, relay.max_body).await.map_err(|_| {
         Problem::new(
             413,
@@ -67,17 +79,9 @@ async fn admit(relay: &Relay, request: Request, text: &str) -> Result<Request, P
             format!("a request has at most {} bytes here", relay.max_body),
         )
     })?;
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    let expected = Call {
-        link: relay.name.to_string(),
-        caller: actor.clone(),
-        method: parts.method.to_string(),
-        target: target.to_owned(),
-        body: Hash::of(&body),
-    };
-    presented
-        .verify(&peer.access, &expected, random::now())
-        .map_err(|error| unknown(&error))?;
+    if Hash::of(&body) != *presented.body() {
+        return Err(unknown(&TokenError::Other("body")));
+    }
     if let Actor::Tre(_, role) = actor {
         parts.extensions.insert(Caller(role));
     }

@@ -116,6 +116,11 @@ impl Presented {
         &self.call.caller
     }
 
+    /// The digest that the body is said to have.
+    pub fn body(&self) -> &Hash {
+        &self.call.body
+    }
+
     /// Verifies that the token is by that key, for exactly this call, and of this moment.
     pub fn verify(&self, key: &PublicKey, expected: &Call, now: i64) -> Result<(), TokenError> {
         self.jws.verify(&self.text, key)?;

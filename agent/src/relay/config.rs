@@ -16,6 +16,7 @@ use crate::duration::Words;
 use crate::keyfile::{KeySource, Keys};
 use crate::link::{PeerConfig, TlsFiles};
 use crate::packet::Limits;
+use crate::retrieve;
 
 /// What `relay.toml` may say. A key that is not known is refused.
 #[derive(Clone, Debug, Deserialize)]
@@ -53,6 +54,8 @@ pub struct Config {
     /// Packets that are taken.
     #[serde(default)]
     pub packet: PacketTable,
+    /// From where workflows and images are fetched.
+    pub retrieve: retrieve::Config,
     /// The link to the controlled zone.
     pub link: LinkTable,
     /// Who signs off.
@@ -129,6 +132,8 @@ pub struct SignOffTable {
     pub standing: bool,
     /// The folder with the schemas of parameters that approvals name by their digest.
     pub schemas: Option<PathBuf>,
+    /// Whether a person must sign off where no approval names such a schema, or the hub shows none.
+    pub require_schema: bool,
 }
 
 /// What result crates say of the TRE.

@@ -84,6 +84,9 @@ pub enum DeskError {
     /// Somebody else works on the job.
     #[error("another runner holds the job for {0} seconds more")]
     Leased(i64),
+    /// Everything is held.
+    #[error("everything is held; what is begun now waits until that ends")]
+    Held,
     /// Outputs come that nobody has cleared.
     #[error("no outputs of this job are cleared to leave the controlled zone")]
     NotCleared,
@@ -134,6 +137,7 @@ pub struct Desk {
     inner: Mutex<Inner>,
     version: watch::Sender<u64>,
     log: tokio::sync::Mutex<Follower>,
+    advancing: tokio::sync::Mutex<()>,
     standing: tokio::sync::Mutex<Standing>,
     /// Whether everything was held when that was looked at last.
     held: AtomicBool,
@@ -169,6 +173,7 @@ impl Desk {
             inner: Mutex::new(Inner { outbox, jobs }),
             version: watch::Sender::new(1),
             log: tokio::sync::Mutex::new(follower),
+            advancing: tokio::sync::Mutex::new(()),
             standing: tokio::sync::Mutex::new(standing),
             held: AtomicBool::new(false),
         })
@@ -193,7 +198,9 @@ impl Desk {
     ///
     /// Every checkpoint that the relay has verified passes here once: whoever cosigns them for the TRE does it here.
     pub async fn advance(&self) -> anyhow::Result<Seen> {
-        let mut follower = self.log.lock().await;
+        // One at a time, so that each checkpoint is held against the one before; nobody waits for the hub meanwhile.
+        let _turn = self.advancing.lock().await;
+        let mut follower = self.log.lock().await.clone();
         let before = follower.seen();
         let seen = follower.advance().await?;
         if before != Some(seen)
@@ -201,6 +208,7 @@ impl Desk {
         {
             write_whole(&self.file(CHECKPOINT), note.to_string().as_bytes())?;
         }
+        *self.log.lock().await = follower;
         Ok(seen)
     }
 

@@ -13,6 +13,7 @@ use super::{Config, Desk, poll, send, status, step, watch};
 use crate::client::Client;
 use crate::link::{Server, Tls};
 use crate::packet::Checked;
+use crate::retrieve::Retriever;
 
 /// What the loops share.
 pub struct Relay {
@@ -20,6 +21,7 @@ pub struct Relay {
     pub(super) desk: Arc<Desk>,
     pub(super) client: Client,
     pub(super) health: Health,
+    pub(super) retriever: Retriever,
     /// Packets that were checked, so that each is taken apart once.
     pub(super) checked: Mutex<BTreeMap<Uuid, Arc<Checked>>>,
 }
@@ -29,12 +31,16 @@ impl Relay {
     pub fn open(config: Config) -> Result<Self> {
         let client = Client::through(&config.hub, config.proxy.as_deref())?;
         let client = client.with_max_packet(config.limits().packet_bytes);
+        let mut places = config.retrieve.clone();
+        places.proxy = places.proxy.or_else(|| config.proxy.clone());
+        let retriever = Retriever::new(&places).context("in the table [retrieve]")?;
         let desk = Desk::open(&config.folder(), config.identity()?, client.clone())?;
         Ok(Self {
             config,
             desk: Arc::new(desk),
             client,
             health: Health::default(),
+            retriever,
             checked: Mutex::new(BTreeMap::new()),
         })
     }

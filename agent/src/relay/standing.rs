@@ -32,12 +32,18 @@ use crate::spool::SpoolError;
 /// For how long the hub is not asked again after it was found to be away, where only freshness is at stake.
 const REST: Duration = Duration::from_secs(5);
 
+/// How long whoever waits for an answer waits for the hub.
+const PATIENCE: Duration = Duration::from_secs(8);
+
 /// What stands could not be learnt.
 #[derive(Debug, Error)]
 pub enum StandingError {
     /// The hub does not answer, or not well.
     #[error("the hub does not say what stands")]
     Hub(#[from] ClientError),
+    /// The hub takes too long.
+    #[error("the hub does not say in time what stands")]
+    Slow,
     /// The hub was away a moment ago.
     #[error("the hub was away a moment ago")]
     Resting,
@@ -62,7 +68,7 @@ impl StandingError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Hub(error) => error.is_passing(),
-            Self::Resting | Self::NotPublished(_) => true,
+            Self::Slow | Self::Resting | Self::NotPublished(_) => true,
             Self::DoesNotHold { .. } | Self::Spool(_) => false,
         }
     }

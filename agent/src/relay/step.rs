@@ -7,6 +7,7 @@ mod collect;
 mod end;
 mod hold;
 mod release;
+mod retrieve;
 mod sign_off;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -114,6 +115,8 @@ impl Relay {
             match self.step(&view).await? {
                 Next::Again => {}
                 Next::Waits(text) => {
+                    // It may wait for weeks, and is quickly taken apart again.
+                    self.forget_checked(job);
                     // It may have been archived.
                     if self.desk.view(job).is_ok_and(|view| view.waits_for != text) {
                         self.desk.note(job, |notes| {

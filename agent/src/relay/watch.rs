@@ -117,8 +117,15 @@ impl Relay {
         Ok(())
     }
 
-    /// The value of a sealed field that the TRE may read, if the opening is one of the event's own.
+    /// The value of a sealed field that the TRE may read.
     pub(super) async fn opened(&self, index: u64, event: &Event, name: &str) -> Result<Option<Value>> {
+        let openings = self.openings(index, event).await?;
+        let found = openings.iter().find(|opening| opening.name() == name);
+        Ok(found.map(|opening| opening.value().clone()))
+    }
+
+    /// The openings of an event that the hub shows to the TRE, if they are the event's own.
+    pub(super) async fn openings(&self, index: u64, event: &Event) -> Result<Vec<Opening>> {
         let identity = self.desk.identity();
         let answer = self
             .client
@@ -129,13 +136,16 @@ impl Relay {
             .and_then(Value::as_array)
             .cloned()
             .unwrap_or_default();
+        let mut openings = Vec::new();
         for text in texts.iter().filter_map(|one| one.get("opening")?.as_str()) {
             let opening = Opening::parse(text)?;
             let digest = opening.digest().to_base64url();
-            if opening.name() == name && event.claims().digests().any(|known| known == digest) {
-                return Ok(Some(opening.value().clone()));
-            }
+            ensure!(
+                event.claims().digests().any(|known| known == digest),
+                "the hub shows an opening of entry {index} that the entry does not seal"
+            );
+            openings.push(opening);
         }
-        Ok(None)
+        Ok(openings)
     }
 }

@@ -1,14 +1,17 @@
 //! What the link asks of the desk besides.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use daybook_core::Hash;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::{Desk, DeskError};
 use crate::link::wire::{Gate, Thing};
 use crate::relay::standing::Rests;
-use crate::spool::{make_folder, write_whole};
+use crate::spool::{SpoolError, make_folder, write_whole};
 
 /// The request's bytes.
 pub(crate) const PACKET: &str = "packet.zip";
@@ -29,7 +32,7 @@ impl Desk {
     /// The newest verified checkpoint with the proof that it continues the tree of `since` entries; nothing where there is
     /// none that is newer, or where the proof cannot be had now.
     pub async fn newer_than(&self, since: u64) -> (Option<String>, Vec<String>) {
-        let follower = self.log().lock().await;
+        let follower = self.log().lock().await.clone();
         let (Some(seen), Some(note)) = (follower.seen(), follower.note()) else {
             return (None, Vec::new());
         };
@@ -62,6 +65,33 @@ impl Desk {
             return Ok(());
         }
         Ok(write_whole(&path, bytes)?)
+    }
+
+    /// Makes a file of another folder a thing: it is read once to know its digest, and linked rather than copied where that
+    /// can be done.
+    pub fn lend_thing(&self, path: &Path) -> Result<Thing, DeskError> {
+        let mut file = File::open(path).map_err(SpoolError::at(path))?;
+        let mut digest = Sha256::new();
+        let mut size = 0;
+        let mut block = vec![0; 1 << 20];
+        loop {
+            let count = file.read(&mut block).map_err(SpoolError::at(path))?;
+            if count == 0 {
+                break;
+            }
+            digest.update(block.get(..count).unwrap_or_default());
+            size += count as u64;
+        }
+        let sha256 = Hash(digest.finalize().into()).to_base64url();
+        let folder = self.file(THINGS);
+        make_folder(&folder)?;
+        let target = folder.join(&sha256);
+        if !target.exists() && std::fs::hard_link(path, &target).is_err() {
+            let half = folder.join(format!("{sha256}.half"));
+            let copied = std::fs::copy(path, &half).and_then(|_| std::fs::rename(&half, &target));
+            copied.map_err(SpoolError::at(&target))?;
+        }
+        Ok(Thing { sha256, size })
     }
 
     /// A workflow or an image, if it is here.

@@ -20,6 +20,15 @@ const ENDS_OUTPUTS: [&str; 4] = [
     "decision-overturned",
 ];
 
+/// None of these begins while everything is held.
+const BEGINNINGS: [&str; 5] = [
+    "job-signed-off",
+    "job-admitted",
+    "run-started",
+    "outputs-moved",
+    "job-released",
+];
+
 impl Desk {
     /// Where the next event of a job's stream belongs.
     pub fn place(&self, stream: &Stream) -> Result<Place, DeskError> {
@@ -131,6 +140,9 @@ impl Desk {
             .any(|item| item.event.leaf() == event.leaf());
         if is_known {
             return Ok(());
+        }
+        if BEGINNINGS.contains(&claims.kind.as_str()) && self.hold().is_some() {
+            return Err(DeskError::Held);
         }
         // A place that is not free is said before all else: the author then signs anew.
         let place = outbox.place(&claims.sub);

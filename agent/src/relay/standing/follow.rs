@@ -16,7 +16,7 @@ use daybook_rules::{Table, refold};
 use serde_json::Value;
 
 use super::known::Known;
-use super::{REST, Standing, StandingError};
+use super::{PATIENCE, REST, Standing, StandingError};
 use crate::client::{ClientError, Entry};
 use crate::spool::{SpoolError, write_whole};
 
@@ -29,19 +29,21 @@ impl Standing {
         if self.away.is_some_and(|since| since.elapsed() < REST) {
             return Err(StandingError::Resting);
         }
-        for stream in streams {
-            let outcome = self.follow(stream).await;
-            let is_away = matches!(&outcome, Err(StandingError::Hub(ClientError::Transport(..))));
-            self.away = is_away.then(Instant::now);
-            outcome?;
-        }
-        Ok(())
-    }
-
-    /// The same, also where the hub was found to be away a moment ago.
-    pub async fn insist(&mut self, streams: &[Stream]) -> Result<(), StandingError> {
-        self.away = None;
-        self.refresh(streams).await
+        let follow = async {
+            for stream in streams {
+                self.follow(stream).await?;
+            }
+            Ok(())
+        };
+        let outcome = tokio::time::timeout(PATIENCE, follow)
+            .await
+            .unwrap_or(Err(StandingError::Slow));
+        let is_away = matches!(
+            &outcome,
+            Err(StandingError::Slow | StandingError::Hub(ClientError::Transport(..)))
+        );
+        self.away = is_away.then(Instant::now);
+        outcome
     }
 
     async fn follow(&mut self, stream: &Stream) -> Result<(), StandingError> {

@@ -1,16 +1,15 @@
-//! Checking: the packet against its profile, the requester against the log, the workflow against its registration.
+//! Checking: the packet against its profile, the requester against the log.
 
 use std::sync::{Arc, PoisonError};
 
 use anyhow::{Context as _, Result};
 use daybook_core::id::{Stream, random_id};
-use daybook_core::{Hash, base64url};
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{Next, fact};
-use crate::link::wire::{JobView, Thing, WorkflowFiles};
-use crate::packet::{self, Checked, Payload, RefusalCode, Refused};
+use crate::link::wire::JobView;
+use crate::packet::{self, Checked, RefusalCode, Refused};
 use crate::relay::{PACKET, Relay};
 
 impl Relay {
@@ -87,55 +86,5 @@ impl Relay {
         }
         let text = "The submission is not signed by a key that a member of the project has now. Ask the registrar, and submit again.";
         Ok(Err(Refused::new(RefusalCode::Requester, text)))
-    }
-
-    /// checked: the workflow's files, by the digest that is registered.
-    pub(super) async fn retrieve(&self, view: &JobView) -> Result<Next> {
-        if let Some(next) = self.refuse(view).await? {
-            return Ok(next);
-        }
-        let checked = match self.checked(view.id).await? {
-            Ok(checked) => checked,
-            Err(refused) => return self.decide_refusal(view.id, &refused),
-        };
-        let stream = Stream::Workflow(random_id(fact(view, "workflow"))?);
-        let registered = {
-            let mut standing = self.desk.standing().lock().await;
-            let refreshed = standing.refresh(std::slice::from_ref(&stream)).await;
-            if standing.state(&stream).is_none() {
-                refreshed.context("how the workflow is registered cannot be asked")?;
-            }
-            standing.text(&stream, "digest")
-        };
-        let copy = packet::workflow_copy(&checked.bag, &checked.request);
-        let files = copy.filter(|files| base64url::encode(&packet::workflow_digest(files)) == registered);
-        let Some(files) = files else {
-            let text =
-                "The packet's workflow is not the one that is registered: its files have another digest.";
-            return self.decide_refusal(view.id, &Refused::new(RefusalCode::Workflow, text));
-        };
-        let thing = self.keep_workflow(&files)?;
-        self.desk.note(view.id, |notes| {
-            notes.workflow = Some(thing);
-            Ok(())
-        })?;
-        let clear = json!({ "workflow": view.facts.get("workflow"), "digest": registered, "images": Value::Array(Vec::new()) });
-        self.say(view.id, "workflow-retrieved", clear).await?;
-        Ok(Next::Again)
-    }
-
-    /// Keeps a workflow's files as one thing for the runner.
-    fn keep_workflow(&self, files: &Payload) -> Result<Thing> {
-        let files: WorkflowFiles = files
-            .iter()
-            .map(|(path, bytes)| (path.clone(), base64url::encode(bytes)))
-            .collect();
-        let bytes = serde_json::to_vec(&files)?;
-        let sha256 = Hash::of(&bytes);
-        self.desk.keep_thing(&sha256, &bytes)?;
-        Ok(Thing {
-            sha256: sha256.to_base64url(),
-            size: bytes.len() as u64,
-        })
     }
 }

@@ -95,8 +95,20 @@ impl Relay {
 
 /// How the job ended, for the packet that says so.
 fn outcome(view: &JobView) -> Result<Outcome> {
-    if view.state == "withheld" {
-        return Ok(Outcome::Withheld { disclosure: step()? });
-    }
-    Ok(Outcome::Refused)
+    let number = |name: &str| view.facts.get(name).and_then(Value::as_u64).unwrap_or(0);
+    Ok(match view.state.as_str() {
+        "withheld" => Outcome::Withheld { disclosure: step()? },
+        "cancelled" => Outcome::Cancelled {
+            began: view.facts.get("began") == Some(&Value::Bool(true)),
+        },
+        "abandoned" => Outcome::Abandoned {
+            attempts: u32::try_from(number("attempts")).unwrap_or(u32::MAX),
+            code: view
+                .facts
+                .get("failure")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+        },
+        _ => Outcome::Refused,
+    })
 }

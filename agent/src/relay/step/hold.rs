@@ -6,12 +6,21 @@ use uuid::Uuid;
 
 use super::{Next, fact, waits};
 use crate::link::wire::JobView;
+use crate::random;
 use crate::relay::{DeskError, Relay};
 
 /// States before the runner has taken the job: the relay ends it then.
 const BEFORE_RUNNER: [&str; 4] = ["submitted", "collected", "checked", "signed-off"];
 /// Codes of a hold that is over once what the job rests on stands again.
 const RENEWABLE: [&str; 3] = ["approval-lapsed", "dataset-withdrawn", "suspended"];
+
+/// Seconds that a job stays on hold at least, after so many times.
+fn pause(resumed: usize) -> i64 {
+    match resumed {
+        0 => 0,
+        times => (5_i64 << times.min(10)).min(3600),
+    }
+}
 
 impl Relay {
     /// Holds what is open while everything is held, and lets go of it afterwards.
@@ -59,8 +68,18 @@ impl Relay {
         if !RENEWABLE.contains(&code) {
             return Ok(waits("it is on hold: `daybook review resume` goes on"));
         }
+        // Where the hub's rules see it otherwise than this relay, it is not tried again and again.
+        let resumed = view
+            .events
+            .iter()
+            .filter(|event| event.kind == "job-resumed")
+            .count();
+        let since = self.desk.time_of(view.id, "job-held").unwrap_or(0);
+        if random::now().saturating_sub(since) < pause(resumed) {
+            return Ok(waits("it is on hold until what had lapsed stands again"));
+        }
         let gate = self.desk.gate(view.id).await?;
-        if gate.lapsed.is_some() || !gate.is_fresh {
+        if gate.lapsed.is_some_and(|lapse| lapse.code == code) || !gate.is_fresh {
             return Ok(waits("it is on hold until what had lapsed stands again"));
         }
         self.say(view.id, "job-resumed", Value::Object(Map::new()))

@@ -1,12 +1,15 @@
 //! Signing off: what the TRE has approved stands, and what is asked for is within it.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
+use daybook_core::Hash;
+use daybook_core::event::Event;
 use daybook_core::id::{Stream, Subject, random_id};
 use serde_json::{Value, json};
 
 use super::{Next, at_gate, fact, waits};
 use crate::link::wire::{JobView, Lapse};
 use crate::packet::{Checked, RefusalCode, Refused};
+use crate::parameters::Schema;
 use crate::relay::Relay;
 
 impl Relay {
@@ -26,7 +29,12 @@ impl Relay {
         if let Some(refused) = outside(view, &checked) {
             return self.decide_refusal(view.id, &refused);
         }
-        if !self.is_standing(view).await? {
+        let has_schema = match self.check_parameters(view, &gate.approvals, &checked).await? {
+            Ok(has_schema) => has_schema,
+            Err(refused) => return self.decide_refusal(view.id, &refused),
+        };
+        let needs_person = self.config.sign_off.require_schema && !has_schema;
+        if needs_person || !self.is_standing(view).await? {
             return Ok(waits(
                 "a person of the TRE signs it off: `daybook review sign-off`",
             ));
@@ -46,6 +54,53 @@ impl Relay {
         let approval = Stream::Approval(self.config.tre.clone(), Subject::Workflow, workflow);
         let standing = self.desk.standing().lock().await;
         Ok(self.config.sign_off.standing && standing.text(&approval, "sign_off") == "standing")
+    }
+
+    /// Holds the parameters against the schemas that the approvals of project and workflow name; answers whether there was one.
+    ///
+    /// The name of a schema is sealed, and a hub that hides it shows an approval as if it had none: `require_schema` is for
+    /// whoever does not want to depend on that.
+    async fn check_parameters(
+        &self,
+        view: &JobView,
+        approvals: &[String],
+        checked: &Checked,
+    ) -> Result<Result<bool, Refused>> {
+        let mut has_schema = false;
+        for leaf in approvals
+            .iter()
+            .take(2)
+            .filter_map(|leaf| Hash::from_base64url(leaf))
+        {
+            let entry = self
+                .client
+                .entry_of(&leaf)
+                .await?
+                .context("the hub shows no approval of that hash")?;
+            let event = Event::parse(&entry.event)?;
+            ensure!(
+                *event.leaf() == leaf,
+                "the hub shows another approval than stands in the log"
+            );
+            let Some(digest) = self.opened(entry.index, &event, "parameters").await? else {
+                continue;
+            };
+            let digest = digest
+                .as_str()
+                .and_then(Hash::from_base64url)
+                .context("the schema's name is no digest")?;
+            let folder = self.config.sign_off.schemas.as_deref().with_context(|| {
+                format!(
+                    "job {} needs the schema {digest}, and the configuration names no `sign_off.schemas`",
+                    view.id
+                )
+            })?;
+            if let Err(refused) = Schema::find(folder, &digest)?.check(checked) {
+                return Ok(Err(refused));
+            }
+            has_schema = true;
+        }
+        Ok(Ok(has_schema))
     }
 
     /// What is not approved is refused; what keeps the TRE from running anything is waited for.

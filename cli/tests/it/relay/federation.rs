@@ -337,7 +337,7 @@ impl Federation {
         let text = format!(
             "tre = \"wessex\"\nhub = \"{url}\"\nlog_key = \"{}\"\nroot = \"{}\"\nkeys = \"{key}\"\nspool = \"{spool}\"\n\
              mode = \"live\"\nwatch = \"1 second\"\npacket_patience = \"1 second\"\n\
-             [link]\nlisten = \"127.0.0.1:{}\"\nname = \"{LINK}\"\n\
+             [retrieve]\nstore = \"{}\"\n[link]\nlisten = \"127.0.0.1:{}\"\nname = \"{LINK}\"\n\
              [link.runner]\naccess = {}\nevent = {}\n[link.review]\naccess = {}\nevent = {}\n\
              [sign_off]\nstanding = true\n\
              [about]\nname = \"Wessex (fictional)\"\nurl = \"https://wessex.example/\"\n\
@@ -345,6 +345,7 @@ impl Federation {
              licence = {{ url = \"https://spdx.org/licenses/CC-BY-4.0\", name = \"CC BY 4.0\" }}\n",
             self.log_key,
             self.root,
+            self.site.text("store"),
             self.link,
             runner["access"],
             runner["event"],
