@@ -8,11 +8,13 @@
 //! lines into `libfuzzer/fuzz_targets/` with its `[[bin]]`. The test says what is forgotten.
 
 mod events;
+mod link;
 mod log;
 mod packets;
 mod rules;
 
 pub use events::{access_token, canonical, claims, event, key, name, opening};
+pub use link::link_call;
 pub use log::{
     add_checkpoint, bundle, checkpoint, note, proof_file, tile_path, trust_policy, vkey, witness_key,
 };
@@ -34,6 +36,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("constitution", constitution),
     ("event", event),
     ("key", key),
+    ("link_call", link_call),
     ("metadata", metadata),
     ("name", name),
     ("note", note),
