@@ -19,7 +19,7 @@ use daybook_core::sealed::Opening;
 use thiserror::Error;
 
 use self::file::{Head, ItemFile};
-pub use self::leave::{look, look_at_stream};
+pub use self::leave::{look, look_aside, look_at_stream};
 use crate::spool::{SignedFile, SpoolError, make_folder, names, write_whole};
 
 /// Where the next event of a stream belongs.

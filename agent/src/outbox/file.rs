@@ -98,6 +98,16 @@ pub(super) fn read_line(folder: &Path) -> Result<Option<(Stream, Line)>, OutboxE
     Ok(stream.map(|stream| (stream, line)))
 }
 
+/// Reads the file of one event, wherever it lies.
+pub(super) fn read_one(path: &Path) -> Result<Option<Item>, OutboxError> {
+    let Some(file) = read_json::<ItemFile>(path)? else {
+        return Ok(None);
+    };
+    let item = read_item(&file, false);
+    item.map(Some)
+        .ok_or_else(|| OutboxError::Content(path.to_owned()))
+}
+
 fn read_item(file: &ItemFile, is_proved: bool) -> Option<Item> {
     let openings: Result<Vec<Opening>, _> = file
         .signed

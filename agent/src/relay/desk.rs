@@ -19,6 +19,7 @@ use daybook_core::note::VerifierKey;
 use daybook_rules::Refusal;
 use thiserror::Error;
 use tokio::sync::watch;
+use tracing::warn;
 use uuid::Uuid;
 
 use self::job::Job;
@@ -165,7 +166,11 @@ impl Desk {
         let mut follower = Follower::new(client, identity.origin(), identity.log.clone());
         if let Ok(note) = std::fs::read(folder.join(CHECKPOINT)) {
             // One that does not hold is as if it were not there: the next one is then taken as it is.
-            drop(follower.resume(&note));
+            if let Err(error) = follower.resume(&note) {
+                warn!(
+                    "What was kept of the log cannot be used, and the next checkpoint is taken as it is: {error:#}"
+                );
+            }
         }
         Ok(Self {
             identity,

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Config, Notes};
-use crate::outbox::{Item, look, look_at_stream};
+use crate::outbox::{Item, look, look_aside, look_at_stream};
 use crate::spool::names;
 
 /// What a relay asks for, whether in the shadow or not; nothing about people's data is in it.
@@ -47,6 +47,18 @@ pub fn outbound(config: &Config) -> Result<(Vec<Leaving>, &'static str)> {
                 .map(|item| event(item, &ended.join("outbox"))),
         );
         leaving.extend(packet(&ended)?);
+    }
+    for name in names(&folder.join("refused"))? {
+        let aside = folder.join("refused").join(name);
+        let refused = look_aside(&aside)?;
+        leaving.extend(refused.iter().map(|item| Leaving {
+            words: format!(
+                "{}\n  the hub has refused this, or what it built on; it is not in the log",
+                words(item)
+            ),
+            has_left: true,
+            ..event(item, &aside)
+        }));
     }
     let outbox = folder.join("outbox");
     leaving.extend(look(&outbox)?.iter().map(|item| event(item, &outbox)));

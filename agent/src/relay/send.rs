@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::patience::Patience;
 use super::standing::hold_code;
+use super::step::refused;
 use super::{DeskError, Relay};
 use crate::client::{ClientError, StreamHead};
 use crate::outbox::Item;
@@ -176,7 +177,7 @@ impl Relay {
             "the hub has refused {} ({reason}); it and what followed lie in `refused/`, and the job is on hold",
             claims.kind
         );
-        self.health.say(&format!("refused {job}"), text);
+        self.health.say(&refused(job), text);
         self.hold_refused(job, &problem).await
     }
 

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub(super) use self::hold::refused;
 use super::patience::Patience;
 use super::{DeskError, RefusalNote, Relay};
 use crate::author::Draft;

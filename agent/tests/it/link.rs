@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use daybook_agent::author::Draft;
 use daybook_agent::keyfile::Keys;
-use daybook_agent::link::LinkError;
 use daybook_agent::link::token::Call;
 use daybook_agent::link::wire::{Cancellation, JobView, OutputFile, OutputsRequest};
+use daybook_agent::link::{LinkClient, LinkError, LinkServer, Tls, TlsFiles};
 use daybook_agent::packet::{commitment, sha512_hex};
 use daybook_agent::random;
 use daybook_agent::spool::{JobFolder, SignedFile, Spool};
@@ -213,7 +213,7 @@ async fn a_call_fits_its_own_body_and_path_and_a_replay_does_nothing_more() {
 #[tokio::test]
 async fn an_answer_by_another_key_is_not_believed() {
     let zone = Zone::new().await;
-    let server = daybook_agent::link::LinkServer {
+    let server = LinkServer {
         url: zone.url.clone(),
         name: LINK.to_owned(),
         key: Keys::fresh("tre/wessex/relay".parse().unwrap())
@@ -222,7 +222,7 @@ async fn an_answer_by_another_key_is_not_believed() {
             .unwrap()
             .public(),
     };
-    let client = daybook_agent::link::LinkClient::new(server, zone.runner.keys().clone(), None).unwrap();
+    let client = LinkClient::new(server, zone.runner.keys().clone(), None).unwrap();
     let refused = client.jobs(None, 0).await.unwrap_err();
     assert!(matches!(refused, LinkError::NotTheRelay(..)), "{refused}");
 }
@@ -400,4 +400,29 @@ async fn staff_can_ask_that_a_job_stops_and_the_runner_sees_it() {
         ),
         "not-allowed"
     );
+}
+
+#[tokio::test]
+async fn under_tls_the_link_shows_the_certificate_of_the_configuration_and_no_other_is_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let files = TlsFiles {
+        cert: folder.path().join("cert.pem"),
+        key: folder.path().join("key.pem"),
+    };
+    std::fs::write(&files.cert, made.cert.pem()).unwrap();
+    std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+    let zone = Zone::with_tls(Some(Tls::read(&files).unwrap())).await;
+    let client = |pem: &str| {
+        let server = LinkServer {
+            url: zone.url.clone(),
+            name: LINK.to_owned(),
+            key: zone.desk.identity().keys.access.as_ref().unwrap().public(),
+        };
+        LinkClient::new(server, zone.runner.keys().clone(), Some(pem.as_bytes())).unwrap()
+    };
+    assert!(client(&made.cert.pem()).jobs(None, 0).await.is_ok());
+    let other = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let refused = client(&other.cert.pem()).jobs(None, 0).await.unwrap_err();
+    assert!(matches!(refused, LinkError::Transport(..)), "{refused}");
 }

@@ -8,6 +8,7 @@ mod link;
 mod packet;
 mod parameters;
 mod retrieve;
+mod standing;
 mod support;
 mod tes;
 mod wfexs;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use daybook_agent::author::Draft;
 use daybook_agent::client::Client;
 use daybook_agent::keyfile::Keys;
-use daybook_agent::link::{LinkClient, LinkServer, Peer, Server, Voice};
+use daybook_agent::link::{LinkClient, LinkServer, Peer, Server, Tls, Voice};
 use daybook_agent::random;
 use daybook_agent::relay::{Collected, Desk, Identity};
 use daybook_core::Hash;
@@ -66,6 +66,12 @@ fn peer(keys: &Keys) -> Peer {
 
 impl Zone {
     pub(crate) async fn new() -> Self {
+        Self::with_tls(None).await
+    }
+
+    /// The same with a certificate before the link.
+    pub(crate) async fn with_tls(tls: Option<Tls>) -> Self {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let folder = tempfile::tempdir().unwrap();
         let (relay, runner, review) = (
             keys("tre/wessex/relay"),
@@ -88,10 +94,8 @@ impl Zone {
         let hub = Client::new("http://127.0.0.1:9").unwrap();
         let desk = Arc::new(Desk::open(&spool, identity, hub).unwrap());
         let any = "127.0.0.1:0".parse().unwrap();
-        let server = Server::bind(desk.clone(), any, LINK, 1 << 20, None)
-            .await
-            .unwrap();
-        let url = format!("http://{}", server.address().unwrap());
+        let server = Server::bind(desk.clone(), any, LINK, 1 << 20, tls).await.unwrap();
+        let url = format!("{scheme}://{}", server.address().unwrap());
         let stop = CancellationToken::new();
         tokio::spawn(server.run(stop.clone()));
         let client = |keys: Arc<Keys>| Self::client_at(&url, &relay, keys);

@@ -14,6 +14,11 @@ const BEFORE_RUNNER: [&str; 4] = ["submitted", "collected", "checked", "signed-o
 /// Codes of a hold that is over once what the job rests on stands again.
 const RENEWABLE: [&str; 3] = ["approval-lapsed", "dataset-withdrawn", "suspended"];
 
+/// What the message about a job is called whose event the hub has refused.
+pub(in crate::relay) fn refused(job: Uuid) -> String {
+    format!("refused {job}")
+}
+
 /// Seconds that a job stays on hold at least, after so many times.
 fn pause(resumed: usize) -> i64 {
     match resumed {
@@ -84,6 +89,7 @@ impl Relay {
         }
         self.say(view.id, "job-resumed", Value::Object(Map::new()))
             .await?;
+        self.health.clear(&refused(view.id));
         Ok(Next::Again)
     }
 
