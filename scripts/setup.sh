@@ -64,6 +64,10 @@ find_python >/dev/null || packages+=(python3-venv)
 has_compiler || packages+=(gcc libc6-dev)
 command -v pkg-config >/dev/null || packages+=(pkg-config)
 command -v setpriv >/dev/null || packages+=(util-linux)
+# The register is tested in a real browser.
+command -v chromium >/dev/null || packages+=(chromium)
+command -v node >/dev/null || packages+=(nodejs)
+command -v npm >/dev/null || packages+=(npm)
 command -v bwrap >/dev/null || packages+=(bubblewrap)
 
 if [ "${#packages[@]}" -gt 0 ]; then
@@ -106,4 +110,11 @@ if [ "$(cat .venv/.stamp 2>/dev/null || true)" != "$wanted" ]; then
   .venv/bin/python -m pip --quiet --disable-pip-version-check install --requirement "$requirements"
   # Written last, so that an interrupted set-up is done again.
   echo "$wanted" >.venv/.stamp
+fi
+
+browser=tests/browser
+if ! cmp -s "$browser/package-lock.json" "$browser/node_modules/.stamp"; then
+  echo "setup: fetching what the browser tests need" >&2
+  npm ci --prefix "$browser" --ignore-scripts --no-audit --no-fund --silent
+  cp "$browser/package-lock.json" "$browser/node_modules/.stamp"
 fi

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod keys;
+mod register;
 mod relay;
 
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use daybook_core::note::VerifierKey;
 use uuid::Uuid;
 
 pub use self::keys::{DelegateArgs, EventCommand, KeysCommand, SignArgs};
+pub use self::register::{DeferArgs, ProjectArgs, RegisterCommand, WaitingArgs, WithdrawArgs};
 pub use self::relay::{HoldArgs, OutboundArgs, RelayArgs, RelayCommand, ReleaseArgs, ShowArgs};
 
 /// The record of jobs on people's data: signed events in a log that anybody can check
@@ -47,7 +49,7 @@ pub enum LogFormat {
 pub enum Command {
     /// Run everything on one machine: hub, two TREs, a real workflow, every proof checked
     Demo(DemoArgs),
-    /// Found a log: make keys and database, and append its first two events
+    /// Found a log: make keys and database, and append its first three events
     Init(InitArgs),
     /// Run a hub
     Serve(ServeArgs),
@@ -60,6 +62,9 @@ pub enum Command {
     /// Show and drop versions of views
     #[command(subcommand)]
     Views(ViewsCommand),
+    /// What a person decides about the public register, with the editor's key
+    #[command(subcommand)]
+    Register(RegisterCommand),
     /// Look whether a hub can run here, and say what to do where it cannot; changes nothing
     Doctor(DoctorArgs),
     /// Make and show keys

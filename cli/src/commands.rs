@@ -9,6 +9,7 @@ mod keys;
 mod migrate;
 pub(crate) mod output;
 mod packet;
+mod register;
 mod relay;
 pub(crate) mod serve;
 pub(crate) mod submit;
@@ -42,6 +43,7 @@ pub async fn run(args: Args) -> ExitCode {
         Command::AuditDb(args) => audit_db::run(args).await,
         Command::Rebuild(args) => views::rebuild(args).await,
         Command::Views(command) => views::run(command).await,
+        Command::Register(command) => register::run(command).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Keys(command) => keys::run(command),
         Command::Event(command) => event::run(command).await,

@@ -2,7 +2,7 @@
 
 mod clerk;
 mod database;
-mod editor;
+pub(crate) mod editor;
 mod found;
 mod listen;
 mod objects;

@@ -12,6 +12,27 @@ use crate::text;
 use crate::visit::Visit;
 use crate::words::{Language, thousands};
 
+/// What the script that checks a record may say.
+const BROWSER: [&str; 18] = [
+    "again",
+    "alone",
+    "away",
+    "bad-checkpoint",
+    "bad-entry",
+    "bad-inclusion",
+    "bad-page",
+    "bad-shown",
+    "bad-signature",
+    "button",
+    "holds",
+    "ok-checkpoint",
+    "ok-inclusion",
+    "ok-page",
+    "ok-signature",
+    "old",
+    "witnesses",
+    "working",
+];
 /// Characters of a description for search engines and shared links.
 const DESCRIPTION: usize = 200;
 
@@ -42,6 +63,8 @@ pub(crate) struct Frame {
     pub(crate) settings: Arc<Settings>,
     /// JSON-LD about what the page is about; empty where there is none.
     pub(crate) linked: String,
+    /// Name and key of the log.
+    pub(crate) log: (Arc<str>, Arc<str>),
 }
 
 impl Frame {
@@ -60,6 +83,7 @@ impl Frame {
             address: visit.address.clone(),
             settings: site.settings.clone(),
             linked: String::new(),
+            log: (site.origin.clone(), site.log_key.clone()),
         }
     }
 
@@ -229,6 +253,14 @@ impl Frame {
             || text::clean(text),
             |zoned| self.day(zoned.timestamp().as_second()),
         )
+    }
+
+    /// What the script says that checks a record in the reader's own browser, as JSON.
+    pub(crate) fn browser_words(&self) -> String {
+        let words = BROWSER
+            .iter()
+            .map(|name| ((*name).to_owned(), self.say(&format!("browser.{name}")).into()));
+        serde_json::Value::Object(words.collect()).to_string()
     }
 
     /// A link to whoever runs the register.

@@ -4,7 +4,7 @@
 //! handler reads views, fills the struct and hands it to [`show`]. Routes are listed here, without the language.
 
 mod check;
-mod history;
+pub(crate) mod history;
 mod home;
 mod job;
 mod project;
@@ -16,6 +16,7 @@ use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
 
 use crate::failure::Failure;
+use crate::machine;
 use crate::site::Site;
 
 /// What a handler answers with.
@@ -24,6 +25,7 @@ pub(crate) type Shown = Result<Response, Failure>;
 /// Every page's path.
 pub(crate) fn routes() -> Router<Site> {
     Router::new()
+        .merge(machine::routes())
         .route("/", get(home::get))
         .route("/projects", get(projects::get))
         .route("/projects/{id}", get(project::get))

@@ -19,6 +19,8 @@ pub struct Settings {
     pub contact: String,
     /// The address of the site as the world knows it, without a slash at the end; made from the request where it is empty.
     pub address: String,
+    /// The licence of the register's data: an address that says it.
+    pub licence: String,
     /// Whether everything in it is made up, which every page then says.
     pub fictional: bool,
 }
@@ -30,6 +32,7 @@ impl Default for Settings {
             operator: String::new(),
             contact: String::new(),
             address: String::new(),
+            licence: "https://creativecommons.org/licenses/by/4.0/".to_owned(),
             fictional: false,
         }
     }

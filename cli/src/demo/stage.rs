@@ -53,8 +53,8 @@ impl Stage {
                 name: "Fictional data use register".to_owned(),
                 operator: "a federation that does not exist".to_owned(),
                 contact: "register@demo.daybook.example".to_owned(),
-                address: String::new(),
                 fictional: true,
+                ..Settings::default()
             },
         };
         fs::create_dir_all(&config.data_dir)

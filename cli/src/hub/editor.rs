@@ -27,7 +27,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use self::compose::Draft;
+pub(crate) use self::compose::{Draft, draft};
+pub(crate) use self::screen::findings;
 use daybook_agent::keyfile::Keys;
 use daybook_agent::random;
 
@@ -124,7 +125,7 @@ impl Editor {
         let Some(row) = found.row.filter(|row| row.due.is_some() && may_publish(row, now)) else {
             return Ok(());
         };
-        let Some(draft) = compose::draft(&self.reader, &self.views, &row).await? else {
+        let Some(draft) = draft(&self.reader, &self.views, &row).await? else {
             return Ok(());
         };
         let head = self
@@ -134,11 +135,11 @@ impl Editor {
         if self.is_ahead(head.as_ref(), found.as_of).await? {
             return Ok(());
         }
-        let findings = screen::findings(&draft);
-        if findings.is_empty() {
+        let found = findings(&draft);
+        if found.is_empty() {
             self.publish(project, head.as_ref(), draft, now).await
         } else {
-            self.hold(project, head.as_ref(), &findings, now).await
+            self.hold(project, head.as_ref(), &found, now).await
         }
     }
 

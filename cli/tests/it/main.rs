@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
 mod bin;
+mod browser;
 mod chaos;
 mod commands;
 mod custody;
@@ -11,6 +12,7 @@ mod doctor;
 mod hub;
 mod operation;
 mod packet;
+mod register;
 mod relay;
 mod restore;
 mod service;

@@ -54,7 +54,6 @@ struct Check {
     witnesses: Vec<String>,
     checkpoint: String,
     log_key: String,
-    origin: String,
 }
 
 /// The check of an entry.
@@ -128,7 +127,6 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit, Path(index): Pat
             .map(|released| released.note.to_string())
             .unwrap_or_default(),
         log_key: site.log_key.to_string(),
-        origin: site.origin.to_string(),
         author: entry.author,
         stream: entry.stream,
         kind: entry.kind,

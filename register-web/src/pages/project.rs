@@ -103,6 +103,8 @@ async fn published(
         .true_to(as_of.min(jobs.as_of))
         .with_feed(format!("/projects/{id}/feed.atom"))
         .with_data(format!("/projects/{id}/record.json"));
+    let mut frame = frame;
+    frame.linked = crate::machine::linked(&text, &frame.address());
     let outputs = project::outputs(&edition);
     let ended = closed_at(&edition).unwrap_or(text.until);
     let months = (Timestamp::now().as_second() - ended) / MONTH;

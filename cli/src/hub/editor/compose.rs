@@ -21,9 +21,9 @@ const JOBS: u16 = 50;
 const MEMBERS: u16 = 500;
 
 /// A version before it is signed.
-pub(super) struct Draft {
+pub(crate) struct Draft {
     /// Leaf hash of the project's version that approvals name.
-    pub(super) cause: String,
+    pub(crate) cause: String,
     /// The entries, in the order of the log.
     pub(super) parts: Vec<DraftPart>,
     /// Names of people in the submission's own openings, who did not choose to be named.
@@ -50,12 +50,12 @@ pub(super) struct DraftField {
 
 impl Draft {
     /// Leaf hashes of the entries on which it rests.
-    pub(super) fn leaves(&self) -> Vec<&str> {
+    pub(crate) fn leaves(&self) -> Vec<&str> {
         self.parts.iter().map(|part| part.leaf.as_str()).collect()
     }
 
     /// Digests of the openings that become public with it.
-    pub(super) fn news(&self) -> Vec<&str> {
+    pub(crate) fn news(&self) -> Vec<&str> {
         let fields = self.parts.iter().flat_map(|part| &part.fields);
         fields
             .filter(|field| field.is_new)
@@ -64,7 +64,7 @@ impl Draft {
     }
 
     /// What it shows, as the document whose digest it carries.
-    pub(super) fn document(&self, project: Uuid, version: i64) -> Value {
+    pub(crate) fn document(&self, project: Uuid, version: i64) -> Value {
         let shown: Vec<Shown> = self
             .parts
             .iter()
@@ -83,7 +83,7 @@ impl Draft {
 }
 
 /// Gathers the next version; `None` where the view does not yet know all that it would rest on.
-pub(super) async fn draft(reader: &Reader, views: &Views, row: &RegisterEntry) -> Result<Option<Draft>> {
+pub(crate) async fn draft(reader: &Reader, views: &Views, row: &RegisterEntry) -> Result<Option<Draft>> {
     let project = Stream::Project(row.project).to_string();
     let head = reader.stream_head(&project).await?;
     let cause = head.and_then(|head| Some(head.state.get("version")?.as_str()?.to_owned()));

@@ -12,15 +12,32 @@ const MAX_REPORT: usize = 2_000;
 
 /// A hit in a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Finding {
-    leaf: String,
-    field: String,
-    kind: HitKind,
+pub(crate) struct Finding {
+    /// Leaf hash of the entry that has the field.
+    pub(crate) leaf: String,
+    /// The field.
+    pub(crate) field: String,
+    /// What it seems to be.
+    pub(crate) kind: HitKind,
     span: Range<usize>,
+    /// The text in which it stands, for whoever looks; it goes into no report.
+    text: String,
+}
+
+impl Finding {
+    /// What was found, marked, with so many characters on each side.
+    pub(crate) fn within(&self, around: usize) -> String {
+        let (before, rest) = self.text.split_at(self.span.start);
+        let (found, after) = rest.split_at(self.span.len());
+        let skip = before.chars().count().saturating_sub(around);
+        let before: String = before.chars().skip(skip).collect();
+        let after: String = after.chars().take(around).collect();
+        format!("{before}>>>{found}<<<{after}").replace('\n', " ")
+    }
 }
 
 /// All hits in what the version would publish for the first time; what is public already was looked at then.
-pub(super) fn findings(draft: &Draft) -> Vec<Finding> {
+pub(crate) fn findings(draft: &Draft) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (leaf, part) in draft.leaves().into_iter().zip(&draft.parts) {
         for field in part.fields.iter().filter(|field| field.is_new) {
@@ -31,6 +48,7 @@ pub(super) fn findings(draft: &Draft) -> Vec<Finding> {
                         field: field.name.clone(),
                         kind: hit.kind,
                         span: hit.span,
+                        text: text.to_owned(),
                     });
                 }
             }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the tests' own helpers may fail as tests do")]
 
 mod authorisation;
+mod deid;
 mod document;
 mod ends;
 mod fields;

@@ -1,0 +1,28 @@
+//! What programs read: tables, JSON, feeds, a sitemap, and a card for other people's pages.
+
+mod atom;
+mod card;
+mod export;
+mod sitemap;
+mod xml;
+
+use axum::Router;
+use axum::routing::get;
+
+pub(crate) use self::export::linked;
+use crate::site::Site;
+
+/// Every path of this kind.
+pub(crate) fn routes() -> Router<Site> {
+    Router::new()
+        .route("/projects.csv", get(export::csv))
+        .route("/projects.json", get(export::json))
+        .route("/projects.jsonl", get(export::jsonl))
+        .route("/projects.atom", get(atom::projects))
+        .route("/activity.atom", get(atom::activity))
+        .route("/projects/{id}/feed.atom", get(atom::project))
+        .route("/projects/{id}/card", get(card::get))
+        .route("/data/fields.json", get(export::fields))
+        .route("/sitemap.xml", get(sitemap::get))
+        .route("/robots.txt", get(sitemap::robots))
+}
