@@ -22,7 +22,7 @@ fn the_site_is_what_a_browser_needs_it_to_be() {
         .spawn()
         .unwrap();
     let mut told = String::new();
-    let site = BufReader::new(demo.stdout.take().unwrap())
+    let found = BufReader::new(demo.stdout.take().unwrap())
         .lines()
         .map_while(Result::ok)
         .find_map(|line| {
@@ -31,12 +31,12 @@ fn the_site_is_what_a_browser_needs_it_to_be() {
             let (_, address) = line.split_once("The public register is at ")?;
             Some(address.trim_end_matches('/').to_owned())
         });
-    let output = site.map(|site| {
+    let output = found.map(|address| {
         Command::new("node")
             .args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
             .args(["genuine.test.mjs", "pages.test.mjs"])
             .current_dir(&suite)
-            .env("DAYBOOK_SITE", site)
+            .env("DAYBOOK_SITE", address)
             .output()
             .expect("node runs: `make setup` installs it")
     });
