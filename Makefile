@@ -36,7 +36,7 @@ test: setup ## everything CI checks: format, lints, all tests against a real Pos
 
 wfexs-test: ## run our cases with a WfExS-backend that you have: WFEXS=its command, WFEXS_CACHE=its filled cache folder
 	@test -n "$(WFEXS)" && test -n "$(WFEXS_CACHE)" || { echo "say WFEXS='<python> <WfExS-backend.py>' and WFEXS_CACHE=<folder>" >&2; exit 2; }
-	DAYBOOK_WFEXS="$(WFEXS)" DAYBOOK_WFEXS_CACHE="$(WFEXS_CACHE)" cargo test --locked -p daybook-agent --test it wfexs:: -- --nocapture
+	DAYBOOK_WFEXS="$(WFEXS)" DAYBOOK_WFEXS_CACHE="$(WFEXS_CACHE)" cargo test --locked -p daybook-agent -p daybook --test it wfexs -- --nocapture
 
 chaos: ## two hubs under random faults, then one under ten times its load, CHAOS_MINUTES (10) for each
 	DAYBOOK_CHAOS_MINUTES=$(CHAOS_MINUTES) cargo test --locked -p daybook --test it chaos:: -- --test-threads 1 --nocapture

@@ -10,6 +10,7 @@
 
 pub mod author;
 pub mod client;
+pub mod datasets;
 pub mod doctor;
 pub mod duration;
 pub mod engine;
@@ -20,8 +21,9 @@ pub mod outbox;
 pub mod packet;
 pub mod parameters;
 pub mod random;
-
 pub mod relay;
 pub mod retrieve;
+pub mod review;
+pub mod runner;
 pub mod spool;
 pub mod witness;

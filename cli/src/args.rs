@@ -3,6 +3,7 @@
 mod keys;
 mod register;
 mod relay;
+mod runner;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 pub use self::keys::{DelegateArgs, EventCommand, KeysCommand, SignArgs};
 pub use self::register::{DeferArgs, ProjectArgs, RegisterCommand, WaitingArgs, WithdrawArgs};
 pub use self::relay::{HoldArgs, OutboundArgs, RelayArgs, RelayCommand, ReleaseArgs, ShowArgs};
+pub use self::runner::{ReviewArgs, ReviewCommand, RunnerArgs, RunnerCommand};
 
 /// The record of jobs on people's data: signed events in a log that anybody can check
 ///
@@ -78,6 +80,10 @@ pub enum Command {
     Packet(PacketCommand),
     /// A TRE's polling zone: take jobs up, check and sign them off, release results
     Relay(RelayArgs),
+    /// Run a TRE's controlled zone: workflows behind a sandbox
+    Runner(RunnerArgs),
+    /// Decide about jobs and outputs, inside the controlled zone
+    Review(ReviewArgs),
     /// Send a packet to one or more TREs
     Submit(SubmitArgs),
     /// Show where a job is

@@ -11,6 +11,8 @@ pub(crate) mod output;
 mod packet;
 mod register;
 mod relay;
+mod review;
+mod runner;
 pub(crate) mod serve;
 pub(crate) mod submit;
 mod track;
@@ -49,6 +51,8 @@ pub async fn run(args: Args) -> ExitCode {
         Command::Event(command) => event::run(command).await,
         Command::Packet(command) => packet::run(command),
         Command::Relay(args) => relay::run(args).await,
+        Command::Runner(args) => runner::run(args).await,
+        Command::Review(args) => review::run(args).await,
         Command::Submit(args) => submit::run(args).await,
         Command::Track(args) => track::run(args).await,
         Command::Collect(args) => collect::run(args).await,
@@ -79,6 +83,7 @@ fn init_logging(command: &Command, format: LogFormat) {
         | Command::Init(_)
         | Command::Migrate(_)
         | Command::Relay(_)
+        | Command::Runner(_)
         | Command::Witness(_) => "info,tokio_postgres=warn,refinery_core=warn",
         _ => "error",
     };

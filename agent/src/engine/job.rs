@@ -36,6 +36,8 @@ pub struct Provided {
     pub url: Option<String>,
     /// A folder with a socket by which a database is reached from inside the sandbox.
     pub socket: Option<PathBuf>,
+    /// Whether it is a file with credentials: the run gets a copy of its own, which nobody else may read.
+    pub is_secret: bool,
 }
 
 impl From<PathBuf> for Provided {
@@ -44,6 +46,7 @@ impl From<PathBuf> for Provided {
             path,
             url: None,
             socket: None,
+            is_secret: false,
         }
     }
 }

@@ -117,6 +117,12 @@ impl Place {
         let name = self.free_name(parameter, &source);
         let outside = self.outside("inputs").join(&name);
         let at = self.inside("inputs").join(&name);
+        if known.is_secret {
+            let text = fs::read(&source).map_err(RunError::work(&source))?;
+            self.write("inputs", &name, &text)?;
+            self.sockets.extend(known.socket.clone());
+            return Ok(Some(Given::Path { path: at, is_folder }));
+        }
         match self.view {
             View::Same => symlink(&source, &outside).map_err(RunError::work(&outside))?,
             // Something must be there for the sandbox to bind it over.

@@ -50,6 +50,11 @@ impl JobFolder {
         Self { path, id }
     }
 
+    /// A job's folder in a spool that another process works in. Whoever takes it so adds files of its own and changes no other.
+    pub fn beside(spool: &Path, id: Uuid) -> Self {
+        Self::new(spool.join("jobs").join(id.to_string()), id)
+    }
+
     /// The job.
     pub fn id(&self) -> Uuid {
         self.id

@@ -15,5 +15,6 @@ mod packet;
 mod register;
 mod relay;
 mod restore;
+mod runner;
 mod service;
 mod witnesses;

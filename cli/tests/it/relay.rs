@@ -2,9 +2,9 @@
 
 mod door;
 mod ends;
-mod federation;
+pub(crate) mod federation;
 mod operator;
-mod process;
+pub(crate) mod process;
 mod trouble;
 
 use daybook_agent::link::wire::{OutputFile, OutputsRequest};

@@ -355,6 +355,15 @@ impl Federation {
         std::fs::write(self.site.path("relay.toml"), text).unwrap();
     }
 
+    /// The table by which others in the controlled zone find the relay.
+    pub(crate) fn relay_table(&self) -> String {
+        format!(
+            "[relay]\nurl = \"http://127.0.0.1:{}\"\nname = \"{LINK}\"\naccess = \"{}\"\n",
+            self.link,
+            self.relay.to_x()
+        )
+    }
+
     /// Changes a line of `relay.toml`.
     pub(crate) fn configure(&self, from: &str, to: &str) {
         let path = self.site.path("relay.toml");
