@@ -38,6 +38,9 @@ wfexs-test: ## run our cases with a WfExS-backend that you have: WFEXS=its comma
 	@test -n "$(WFEXS)" && test -n "$(WFEXS_CACHE)" || { echo "say WFEXS='<python> <WfExS-backend.py>' and WFEXS_CACHE=<folder>" >&2; exit 2; }
 	DAYBOOK_WFEXS="$(WFEXS)" DAYBOOK_WFEXS_CACHE="$(WFEXS_CACHE)" cargo test --locked -p daybook-agent -p daybook --test it wfexs -- --nocapture
 
+walk: setup ## relay, runner, hub and engine killed at each step of a job, each in a job of its own; takes long
+	DAYBOOK_WALK=1 cargo test --locked -p daybook --test it tre::walk:: -- --test-threads 1 --nocapture
+
 chaos: ## two hubs under random faults, then one under ten times its load, CHAOS_MINUTES (10) for each
 	DAYBOOK_CHAOS_MINUTES=$(CHAOS_MINUTES) cargo test --locked -p daybook --test it chaos:: -- --test-threads 1 --nocapture
 	cargo test --locked -p daybook-store --test it chaos::

@@ -1,15 +1,17 @@
 //! `daybook demo`: everything on one machine, each event signed by its actor and sent as an outsider would.
 //!
-//! Until the TRE's own programs exist, this plays the TREs by their events; the packets, the workflow's run, the checks
-//! of its outputs and every proof are real.
+//! The hub runs in this process; each TRE's relay and runner are processes of their own, as a TRE would run them.
+//! People and patients are invented; everything else is real.
 
 mod cast;
 mod checks;
 mod job;
+mod program;
 mod prove;
 mod stage;
 mod timeline;
 mod tre;
+mod zone;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -20,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use self::cast::Cast;
 use self::stage::Stage;
 use self::timeline::Timeline;
+use self::zone::Zone;
 use crate::args::DemoArgs;
 use crate::commands::serve::Ends;
 use daybook_agent::engine;
@@ -47,22 +50,25 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
 
 async fn perform(args: &DemoArgs, cwltool: &Path, asked: &CancellationToken) -> Result<ExitCode> {
     let stage = Stage::build(args).await?;
+    let mut zones = Vec::new();
     let played = tokio::select! {
-        played = play(&stage, cwltool) => played,
+        played = play(&stage, &mut zones, cwltool) => played,
         () = asked.cancelled() => Ok(false),
     };
-    let holds = match played {
-        Ok(holds) => holds,
-        Err(error) => {
-            stage.clear().await?;
-            return Err(error);
-        }
-    };
-    if holds && !args.exit {
+    if let Ok(true) = played
+        && !args.exit
+    {
         stage.invite();
         asked.cancelled().await;
     }
-    stage.clear().await?;
+    // All of it ends, whatever else has failed; the first failure is told.
+    let mut outcome = played;
+    for zone in zones {
+        outcome = zone.end().await.and(outcome);
+    }
+    let cleared = stage.clear().await;
+    let holds = outcome?;
+    cleared?;
     Ok(if holds {
         ExitCode::SUCCESS
     } else {
@@ -70,15 +76,18 @@ async fn perform(args: &DemoArgs, cwltool: &Path, asked: &CancellationToken) -> 
     })
 }
 
-async fn play(stage: &Stage, cwltool: &Path) -> Result<bool> {
+async fn play(stage: &Stage, zones: &mut Vec<Zone>, cwltool: &Path) -> Result<bool> {
     let timeline = Timeline::default();
     timeline.chapter("A federation is founded");
     let mut cast = Cast::assemble(stage, &timeline).await?;
     timeline.chapter("A researcher sends one analysis to two TREs");
     let submitted = job::submit(&mut cast, stage, &timeline).await?;
-    for at in 0..cast.tres.len() {
-        timeline.chapter(&format!("{} takes it up", cast.tres[at].name));
-        tre::take_up(&mut cast, at, stage, cwltool, &timeline).await?;
+    for (tre, (_, job)) in cast.tres.iter().zip(&submitted.jobs) {
+        timeline.chapter(&format!("{} takes it up", tre.name));
+        zones.push(Zone::open(stage, tre, cwltool, &timeline).await?);
+        if let Some(zone) = zones.last_mut() {
+            tre::follow(zone, tre, *job, stage, &timeline).await?;
+        }
     }
     timeline.chapter("The researcher collects");
     job::collect(&mut cast, &submitted, stage, &timeline).await?;

@@ -1,6 +1,7 @@
 //! An engine on this machine: a program in a place, behind the wall, within limits.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use super::place::{Place, View};
 use super::process::{Bounds, Finished, execute};
 use super::sandbox::{Order, Sandbox};
 
+/// The signal that nothing survives; what is behind a wall says it by 128 more.
+const KILL: i32 = 9;
 /// How long a program may take to tell its version.
 const VERSION_LIMIT: Duration = Duration::from_mins(1);
 
@@ -85,6 +88,10 @@ pub(super) async fn run(
 pub(super) fn check(finished: &Finished) -> Result<(), RunError> {
     if finished.status.success() {
         return Ok(());
+    }
+    if finished.status.signal() == Some(KILL) || finished.status.code() == Some(128 + KILL) {
+        // By the machine or somebody on it: the workflow has no part in that.
+        return Err(RunError::HostLost("the engine was killed".to_owned()));
     }
     let log = String::from_utf8_lossy(&finished.stderr).into_owned();
     let out_of_memory = ["MemoryError", "Cannot allocate memory", "bad_alloc"]

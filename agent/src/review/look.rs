@@ -22,6 +22,8 @@ pub struct Waiting {
     pub outputs: Option<Value>,
     /// Where the files lie.
     pub folder: Option<std::path::PathBuf>,
+    /// What the team has answered to the last question.
+    pub answer: Option<String>,
     /// Who has agreed so far, to how many files.
     pub agreed: Option<(Vec<String>, Vec<String>)>,
 }
@@ -86,6 +88,7 @@ fn describe(desk: &Desk, view: &JobView, todo: String) -> Result<Waiting, Review
         todo,
         outputs: shown,
         folder: place,
+        answer: view.answer.as_ref().and_then(|answer| answer.text.clone()),
         agreed: agreed.map(|proposal| {
             let names = proposal.agreed.into_iter().map(|person| person.name).collect();
             (names, proposal.files)

@@ -151,6 +151,9 @@ fn show(one: &Waiting) {
         let says = finding.get("says").and_then(Value::as_str).unwrap_or_default();
         output::line(&format!("  found: {file}: {says}"));
     }
+    if let Some(answer) = &one.answer {
+        output::line(&format!("The team has answered: {answer}"));
+    }
     if let Some((people, files)) = &one.agreed {
         output::line(&format!("{} agreed to {}", people.join(", "), files.join(", ")));
     }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use daybook_core::Hash;
 use daybook_core::base64url;
 use daybook_core::id::{Actor, Slug, Stream, Subject, TreRole};
 use serde_json::{Value, json};
@@ -13,6 +12,7 @@ use super::stage::Stage;
 use super::timeline::Timeline;
 use daybook_agent::author::{Author, Draft};
 use daybook_agent::client::Receipt;
+use daybook_agent::keyfile::Keys;
 use daybook_agent::packet::Named;
 use daybook_agent::{packet, random};
 use daybook_study as study;
@@ -21,8 +21,6 @@ const DAY: i64 = 86_400;
 /// How often the demo asks whether the project is on the register, and how long it waits in between.
 const REGISTER_LOOKS: u32 = 100;
 const REGISTER_LOOK: Duration = Duration::from_millis(200);
-/// Seconds to which a controlled zone cuts its times.
-const TIME_STEP: i64 = 600;
 /// The plain name under which the packet asks for data; each TRE maps it to a dataset of its own.
 pub(super) const DATASET_NAME: &str = "#emergency-admissions";
 
@@ -34,21 +32,20 @@ pub(super) struct Tre {
     pub(super) smallest_count: u64,
     pub(super) rows: usize,
     pub(super) dataset: Uuid,
-    pub(super) relay: Author,
-    pub(super) runner: Author,
+    /// The thumbprint of its root key, as it is published.
+    pub(super) root: String,
+    /// The keys that the root has lent.
+    pub(super) relay: Keys,
+    pub(super) runner: Keys,
+    /// Says what its committees decide.
     pub(super) review: Author,
-    /// Leaf hashes of its approvals: project, workflow, member.
-    pub(super) approvals: Vec<String>,
 }
 
 /// Everybody, and what they registered.
 pub(super) struct Cast {
     pub(super) tres: Vec<Tre>,
     pub(super) member: Author,
-    pub(super) member_id: Uuid,
-    pub(super) project: Uuid,
     pub(super) workflow: Uuid,
-    pub(super) workflow_digest: [u8; 32],
 }
 
 /// The workflow's versioned name.
@@ -78,7 +75,7 @@ pub(super) async fn tell(author: &mut Author, timeline: &Timeline, told: Told<'_
         sealed: told.sealed,
     };
     let receipt = author.say(&draft).await?;
-    timeline.event(told.who, told.what, told.kind, &receipt);
+    timeline.event(told.who, told.what, told.kind, receipt.index);
     Ok(receipt)
 }
 
@@ -112,13 +109,12 @@ impl Cast {
         }
 
         let (project, workflow, member_id) = (random::id()?, random::id()?, random::id()?);
-        let workflow_digest = workflow_digest()?;
         let (version, workflow_version, member, member_version) = register(
             &mut registrar,
             stage,
             timeline,
             (project, workflow, member_id),
-            workflow_digest,
+            workflow_digest()?,
         )
         .await?;
 
@@ -136,10 +132,7 @@ impl Cast {
         Ok(Self {
             tres,
             member,
-            member_id,
-            project,
             workflow,
-            workflow_digest,
         })
     }
 }
@@ -174,11 +167,12 @@ async fn join(
 ) -> Result<Tre> {
     let actor = |role| stage.actor(&Actor::Tre(slug.clone(), role));
     let mut root = actor(TreRole::Root)?;
-    let runner = actor(TreRole::Runner)?.with_time_step(TIME_STEP);
-    let review = actor(TreRole::Review)?.with_time_step(TIME_STEP);
-    let relay = actor(TreRole::Relay)?;
+    let runner = actor(TreRole::Runner)?.keys;
+    let review = actor(TreRole::Review)?;
+    let relay = actor(TreRole::Relay)?.keys;
 
-    let clear = json!({ "tre": slug.as_str(), "root": root.keys.event.public().thumbprint().to_base64url() });
+    let thumbprint = root.keys.event.public().thumbprint().to_base64url();
+    let clear = json!({ "tre": slug.as_str(), "root": thumbprint });
     let what = format!("invites {name} by the thumbprint of its root key");
     let stream = Stream::Federation;
     let told = Told {
@@ -216,8 +210,8 @@ async fn join(
         sealed,
     };
     tell(&mut root, timeline, told).await?;
-    for (lent, role) in [(&relay, "relay"), (&runner, "runner"), (&review, "review")] {
-        let clear = json!({ "role": role, "keys": lent.keys.registration(stage.origin()) });
+    for (lent, role) in [(&relay, "relay"), (&runner, "runner"), (&review.keys, "review")] {
+        let clear = json!({ "role": role, "keys": lent.registration(stage.origin()) });
         let what = format!("lends keys to its {role}");
         let stream = stream.clone();
         tell(
@@ -251,17 +245,16 @@ async fn join(
         sealed,
     };
     tell(&mut root, timeline, told).await?;
-    let approvals = Vec::new();
     Ok(Tre {
         slug,
         name,
         smallest_count,
         rows,
         dataset,
+        root: thumbprint,
         relay,
         runner,
         review,
-        approvals,
     })
 }
 
@@ -378,8 +371,7 @@ async fn approve(
             clear,
             sealed: vec![("decided_by", format!("{} Data Access Committee", tre.name).into())],
         };
-        let receipt = tell(&mut tre.review, timeline, told).await?;
-        tre.approvals.push(receipt.leaf_hash);
+        tell(&mut tre.review, timeline, told).await?;
     }
     Ok(())
 }
@@ -387,7 +379,11 @@ async fn approve(
 /// The hub's editor puts a project on the register by itself, at its first approval. Nothing runs before.
 async fn await_register(stage: &Stage, timeline: &Timeline, project: Uuid) -> Result<()> {
     for _ in 0..REGISTER_LOOKS {
-        let found: Value = stage.client.get(&format!("/v1/projects/{project}")).await?;
+        // The list trails the log by a moment: a project may not be in it yet.
+        let found: Value = match stage.client.get(&format!("/v1/projects/{project}")).await {
+            Err(error) if !error.is("not-found") => return Err(error.into()),
+            answer => answer.unwrap_or_default(),
+        };
         if found["register"]["state"] == "published" {
             timeline.note(&format!(
                 "the hub's editor has put the project on the register: {}/projects/{project}",
@@ -406,9 +402,4 @@ fn workflow_digest() -> Result<[u8; 32]> {
     let bag = study::request_bag(&params);
     let request = packet::read_request(&bag)?.request;
     study::workflow_digest(&bag, &request).context("the shipped packet holds no workflow")
-}
-
-/// A leaf hash as a hub states it.
-pub(super) fn leaf(text: &str) -> Result<Hash> {
-    Hash::from_base64url(text).context("the hub states a leaf hash that is none")
 }

@@ -1,32 +1,29 @@
-//! The smallest rule of disclosure control, on the study's own table: no count between nothing and a limit.
+//! What the demo's people look at: the counts in the study's own table.
 
 use anyhow::{Context as _, Result};
 
-/// What an automatic check found.
+/// What somebody sees who looks.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Assessment {
-    /// Counts that were looked at.
+pub(super) struct Sight {
+    /// Counts in the table.
     pub(super) counts: usize,
-    /// Counts from 1 up to the limit.
+    /// The smallest of them that is no zero.
+    pub(super) smallest: Option<u64>,
+    /// How many lie between zero and the limit.
     pub(super) too_small: usize,
 }
 
 /// Looks at the last column of a CSV table with a header. A cell that is not a number was masked by the workflow.
-pub(super) fn assess(csv: &[u8], smallest: u64) -> Result<Assessment> {
+pub(super) fn look(csv: &[u8], limit: u64) -> Result<Sight> {
     let text = std::str::from_utf8(csv).context("the output is not text")?;
-    let mut found = Assessment {
-        counts: 0,
-        too_small: 0,
-    };
-    for line in text.lines().skip(1) {
-        let cell = line.rsplit(',').next().unwrap_or_default().trim();
-        let Ok(count) = cell.parse::<u64>() else { continue };
-        found.counts += 1;
-        if count > 0 && count < smallest {
-            found.too_small += 1;
-        }
-    }
-    Ok(found)
+    let cells = text.lines().skip(1).filter_map(|line| line.rsplit(',').next());
+    let counts: Vec<u64> = cells.filter_map(|cell| cell.trim().parse().ok()).collect();
+    let people = || counts.iter().copied().filter(|count| *count > 0);
+    Ok(Sight {
+        counts: counts.len(),
+        smallest: people().min(),
+        too_small: people().filter(|count| *count < limit).count(),
+    })
 }
 
 #[cfg(test)]
@@ -36,20 +33,13 @@ mod tests {
     #[test]
     fn small_counts_are_found_and_masked_ones_passed_over() {
         let csv = b"age,year,count\n0-9,2020,12\n10-19,2020,7\n20-29,2020,<5\n30-39,2020,0\n";
-        assert_eq!(
-            assess(csv, 5).unwrap(),
-            Assessment {
-                counts: 3,
-                too_small: 0
-            }
-        );
-        assert_eq!(
-            assess(csv, 10).unwrap(),
-            Assessment {
-                counts: 3,
-                too_small: 1
-            }
-        );
-        assert!(assess(b"\xff", 5).is_err());
+        let sight = |too_small| Sight {
+            counts: 3,
+            smallest: Some(7),
+            too_small,
+        };
+        assert_eq!(look(csv, 5).unwrap(), sight(0));
+        assert_eq!(look(csv, 10).unwrap(), sight(1));
+        assert!(look(b"\xff", 5).is_err());
     }
 }

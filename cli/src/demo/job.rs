@@ -10,7 +10,6 @@ use super::stage::Stage;
 use super::timeline::Timeline;
 use crate::commands::submit::{Submitted, submit_packet, text};
 use crate::commands::{collect_results, output};
-use daybook_agent::client::Receipt;
 use daybook_agent::packet::{Named, Project, Requester};
 use daybook_agent::random;
 use daybook_study::{self as study, Params};
@@ -66,14 +65,7 @@ pub(super) async fn submit(cast: &mut Cast, stage: &Stage, timeline: &Timeline) 
         .get(&format!("/v1/events?leaf_hash={}", submitted.leaf))
         .await?;
     let index = found["entries"][0]["index"].as_u64().unwrap_or_default();
-    let receipt = Receipt {
-        index,
-        leaf_hash: submitted.leaf.clone(),
-        stream: format!("submission/{}", submitted.submission),
-        seq: 1,
-        proof: None,
-    };
-    timeline.event("Researcher", "submits the job", "job-submitted", &receipt);
+    timeline.event("Researcher", "submits the job", "job-submitted", index);
     Ok(submitted)
 }
 
@@ -93,7 +85,12 @@ pub(super) async fn collect(
         let out = stage.folder.join(format!("results-{tre}.zip"));
         let done = collect_results(&mut cast.member, stage.origin(), *job, &out).await?;
         collected += 1;
-        timeline.event("Researcher", "has the results", "results-received", &done.receipt);
+        timeline.event(
+            "Researcher",
+            "has the results",
+            "results-received",
+            done.receipt.index,
+        );
         timeline.check(
             true,
             &format!(

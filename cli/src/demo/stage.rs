@@ -87,9 +87,14 @@ impl Stage {
 
     /// An actor with fresh keys, kept in a file of its own.
     pub(super) fn actor(&self, actor: &Actor) -> Result<Author> {
-        let file = format!("{}.json", actor.to_string().replace('/', "-"));
-        let keys = Keys::create(&self.config.key_dir.join(file), actor)?;
+        let keys = Keys::create(&self.key_file(actor), actor)?;
         Ok(self.author(keys))
+    }
+
+    /// Where an actor's keys are.
+    pub(super) fn key_file(&self, actor: &Actor) -> PathBuf {
+        let file = format!("{}.json", actor.to_string().replace('/', "-"));
+        self.config.key_dir.join(file)
     }
 
     /// The operator, whose keys founding the log has made.

@@ -3,7 +3,6 @@
 use std::io::IsTerminal as _;
 
 use crate::commands::output;
-use daybook_agent::client::Receipt;
 
 /// A readable account, one line for each event.
 pub(super) struct Timeline {
@@ -26,9 +25,9 @@ impl Timeline {
     }
 
     /// An event that was appended.
-    pub(super) fn event(&self, who: &str, what: &str, kind: &str, receipt: &Receipt) {
+    pub(super) fn event(&self, who: &str, what: &str, kind: &str, index: u64) {
         let time = jiff::Zoned::now().strftime("%H:%M:%S").to_string();
-        let index = format!("{:>4}", receipt.index);
+        let index = format!("{:>4}", index);
         output::line(&format!(
             "  {}  {}  {who:<10}  {what:<58}  {}",
             self.paint("2", &time),

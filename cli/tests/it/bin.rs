@@ -12,8 +12,16 @@ use tempfile::TempDir;
 const START: Duration = Duration::from_mins(1);
 
 pub(crate) fn daybook() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_daybook"));
+    daybook_within(&[])
+}
+
+/// The binary behind some words, such as `ip netns exec hub`.
+pub(crate) fn daybook_within(within: &[String]) -> Command {
+    let words = within.iter().map(String::as_str);
+    let mut words = words.chain([env!("CARGO_BIN_EXE_daybook")]);
+    let mut command = Command::new(words.next().unwrap_or_default());
     command
+        .args(words)
         .env_remove("DATABASE_URL")
         .env_remove("DAYBOOK_LOG_KEY")
         .env_remove("RUST_LOG")
@@ -124,7 +132,16 @@ pub(crate) struct Serving {
 impl Serving {
     /// Starts a hub; what it printed, where it ends instead of listening.
     pub(crate) fn start(config: &Path, more: &[&str]) -> Result<Self, String> {
-        let mut child = daybook()
+        Self::listen(daybook(), config, more)
+    }
+
+    /// A hub behind some words, such as `ip netns exec hub`.
+    pub(crate) fn start_within(within: &[String], config: &Path) -> Result<Self, String> {
+        Self::listen(daybook_within(within), config, &[])
+    }
+
+    fn listen(mut command: Command, config: &Path, more: &[&str]) -> Result<Self, String> {
+        let mut child = command
             .args(["serve", "--config"])
             .arg(config)
             .args(more)

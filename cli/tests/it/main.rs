@@ -17,4 +17,5 @@ mod relay;
 mod restore;
 mod runner;
 mod service;
+mod tre;
 mod witnesses;

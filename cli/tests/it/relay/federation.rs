@@ -59,7 +59,9 @@ pub(crate) struct Federation {
     pub(crate) member_id: Uuid,
     pub(crate) dataset: Uuid,
     relay: daybook_core::key::PublicKey,
-    link: u16,
+    /// Where the relay's link listens.
+    pub(crate) link: String,
+    surroundings: Surroundings,
     expired_at: i64,
 }
 
@@ -180,22 +182,52 @@ async fn register_project(registrar: &mut Author, project: Uuid) -> String {
     .await
 }
 
+/// Where the programs listen.
+pub(crate) struct Surroundings {
+    /// The words before the hub's program, such as `ip netns exec hub`; none for a plain process.
+    pub(crate) within: Vec<String>,
+    /// Where the hub listens.
+    pub(crate) listen: String,
+    /// The hub's address for everybody but the relay.
+    pub(crate) url: String,
+    /// Where the relay's link listens.
+    pub(crate) link: String,
+}
+
+impl Surroundings {
+    /// All on this machine's own address.
+    fn here() -> Self {
+        let listen = format!("127.0.0.1:{}", free_port());
+        Self {
+            within: Vec::new(),
+            url: format!("http://{listen}"),
+            listen,
+            link: format!("127.0.0.1:{}", free_port()),
+        }
+    }
+}
+
 impl Federation {
     /// Founds everything; every approval stands, and that of the workflow signs off by itself.
     pub(crate) async fn new() -> Self {
-        Box::pin(Self::found()).await
+        Self::within(Surroundings::here()).await
     }
 
-    async fn found() -> Self {
+    /// The same with the programs elsewhere.
+    pub(crate) async fn within(surroundings: Surroundings) -> Self {
+        Box::pin(Self::found(surroundings)).await
+    }
+
+    async fn found(surroundings: Surroundings) -> Self {
         let site = Site::new();
         let config = site.path("daybook.toml");
         let text = std::fs::read_to_string(&config).unwrap();
         let limits = "[limits]\nrequests_per_second = 0\nevents_per_second = 0\n";
-        let text = text.replace("127.0.0.1:0", &format!("127.0.0.1:{}", free_port())) + limits;
+        let text = text.replace("127.0.0.1:0", &surroundings.listen) + limits;
         std::fs::write(&config, text).unwrap();
         let log_key: VerifierKey = site.init().parse().unwrap();
-        let hub = site.serve();
-        let client = Client::new(&hub.url).unwrap();
+        let hub = Serving::start_within(&surroundings.within, &config).unwrap();
+        let client = Client::new(&surroundings.url).unwrap();
         let author = |keys: Keys| {
             let follower = Follower::new(client.clone(), ORIGIN, log_key.clone());
             Author::new(keys, client.clone(), follower)
@@ -258,7 +290,8 @@ impl Federation {
             member_id,
             dataset,
             relay: relay.access.as_ref().unwrap().public(),
-            link: free_port(),
+            link: surroundings.link.clone(),
+            surroundings,
             expired_at: 0,
             door: Door::before(client.base().trim_start_matches("http://").to_owned()).await,
             hub: Some(hub),
@@ -337,7 +370,7 @@ impl Federation {
         let text = format!(
             "tre = \"wessex\"\nhub = \"{url}\"\nlog_key = \"{}\"\nroot = \"{}\"\nkeys = \"{key}\"\nspool = \"{spool}\"\n\
              mode = \"live\"\nwatch = \"1 second\"\npacket_patience = \"1 second\"\n\
-             [retrieve]\nstore = \"{}\"\n[link]\nlisten = \"127.0.0.1:{}\"\nname = \"{LINK}\"\n\
+             [retrieve]\nstore = \"{}\"\n[link]\nlisten = \"{}\"\nname = \"{LINK}\"\n\
              [link.runner]\naccess = {}\nevent = {}\n[link.review]\naccess = {}\nevent = {}\n\
              [sign_off]\nstanding = true\n\
              [about]\nname = \"Wessex (fictional)\"\nurl = \"https://wessex.example/\"\n\
@@ -358,7 +391,7 @@ impl Federation {
     /// The table by which others in the controlled zone find the relay.
     pub(crate) fn relay_table(&self) -> String {
         format!(
-            "[relay]\nurl = \"http://127.0.0.1:{}\"\nname = \"{LINK}\"\naccess = \"{}\"\n",
+            "[relay]\nurl = \"http://{}\"\nname = \"{LINK}\"\naccess = \"{}\"\n",
             self.link,
             self.relay.to_x()
         )
@@ -456,7 +489,7 @@ impl Federation {
     pub(crate) fn link(&self, role: &str) -> LinkClient {
         let keys = Keys::read(&self.site.path(&format!("keys/tre-wessex-{role}.json"))).unwrap();
         let server = LinkServer {
-            url: format!("http://127.0.0.1:{}", self.link),
+            url: format!("http://{}", self.link),
             name: LINK.to_owned(),
             key: self.relay.clone(),
         };
@@ -527,7 +560,8 @@ impl Federation {
     }
 
     pub(crate) fn start_hub(&mut self) {
-        self.hub = Some(self.site.serve());
+        let config = self.site.path("daybook.toml");
+        self.hub = Some(Serving::start_within(&self.surroundings.within, &config).unwrap());
     }
 
     /// Waits until the relay's status says something; it is written every two seconds.

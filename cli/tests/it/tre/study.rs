@@ -1,0 +1,112 @@
+//! Workflows that a test can make do what it needs: the shipped study with other scripts.
+
+use daybook_agent::packet::{self, Bag, Payload};
+use daybook_agent::random;
+use daybook_study as study;
+
+use crate::relay::federation::params;
+
+/// A word that stands in the data of some tests, and must not be found anywhere outside.
+pub(crate) const CANARY: &str = "canary-inside-the-mine";
+
+/// What the second step of the workflow does, as a Python script with the arguments *cells* and *threshold*.
+#[derive(Clone, Copy)]
+pub(crate) enum Plot {
+    /// As shipped: `counts.csv` and `summary.json`.
+    Shipped,
+    /// Copies the person column into `counts.csv`.
+    Leaks,
+    /// Breaks down.
+    Fails,
+    /// Does not end.
+    Hangs,
+    /// Has no outputs at all.
+    Silent,
+}
+
+const COPIES: &str = "\
+import sys
+open('cells.csv', 'w').write(open(sys.argv[1]).read())
+";
+
+const LEAKS: &str = "\
+import json, sys
+open('counts.csv', 'w').write(open(sys.argv[1]).read())
+json.dump({'lines': len(open(sys.argv[1]).readlines())}, open('summary.json', 'w'))
+";
+
+const HANGS: &str = "\
+import time
+while True:
+    time.sleep(1)
+";
+
+const NO_OUTPUTS: &str = "\
+cwlVersion: v1.2
+class: Workflow
+inputs:
+  admissions: File
+  threshold: int
+outputs: []
+steps:
+  count:
+    run: tools/count.cwl
+    in: {admissions: admissions}
+    out: [cells]
+";
+
+impl Plot {
+    /// The word that tells it from the others in names and addresses.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Shipped => "asthma-admissions",
+            Self::Leaks => "leaks",
+            Self::Fails => "fails",
+            Self::Hangs => "hangs",
+            Self::Silent => "silent",
+        }
+    }
+
+    fn change(self, files: &mut Payload) {
+        let mut put = |path: &str, text: &str| {
+            let before = files.insert(format!("workflow/{path}"), text.as_bytes().to_vec());
+            assert!(before.is_some(), "the study has no file {path}");
+        };
+        match self {
+            Self::Shipped => {}
+            Self::Leaks => {
+                put("scripts/count.py", COPIES);
+                put("scripts/suppress.py", LEAKS);
+            }
+            Self::Fails => put("scripts/suppress.py", "raise SystemExit(1)\n"),
+            Self::Hangs => put("scripts/suppress.py", HANGS),
+            Self::Silent => put("asthma-admissions.cwl", NO_OUTPUTS),
+        }
+    }
+
+    /// The versioned name under which it is registered.
+    pub(crate) fn permalink(self) -> String {
+        format!("https://workflows.example/{}?version=1", self.name())
+    }
+
+    /// A request for it.
+    pub(crate) fn request(self) -> Bag {
+        let mut params = params(random::id().unwrap());
+        params.workflow.id = self.permalink();
+        params.distribution = format!("https://workflows.example/{}.crate.zip?version=1", self.name());
+        let shipped = study::request_bag(&params);
+        let mut files: Payload = shipped
+            .payload
+            .into_iter()
+            .filter(|(path, _)| path.starts_with("workflow/"))
+            .collect();
+        self.change(&mut files);
+        packet::request_bag(&study::request(&params), params.submission, files)
+    }
+
+    pub(crate) fn digest(self) -> [u8; 32] {
+        let bag = self.request();
+        let request = packet::read_request(&bag).unwrap().request;
+        study::workflow_digest(&bag, &request).unwrap()
+    }
+}
