@@ -15,7 +15,7 @@ FUZZ_RUNS ?= 10000000
 CHAOS_MINUTES ?= 10
 
 # The benchmark; its page goes to standard output. The numbers of entries follow.
-BENCH = cargo run --release --locked -q -p daybook-bench -- run --date "$$(date -u +%F)" \
+BENCH = RUSTFLAGS='--cfg curve25519_dalek_backend="avx512"' cargo run --release --locked -q -p daybook-bench -- run --date "$$(date -u +%F)" \
   --commit "$$(git rev-parse --short HEAD 2>/dev/null || echo unknown)" --entries
 
 .PHONY: help setup demo test wfexs-test chaos fuzz bench bench-large generate deny clean

