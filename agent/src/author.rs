@@ -77,6 +77,11 @@ impl Author {
         &self.client
     }
 
+    /// What it has seen of the log.
+    pub fn follower(&mut self) -> &mut Follower {
+        &mut self.follower
+    }
+
     /// Signs and sends an event; signs again where another event of the organisation came first.
     pub async fn say(&mut self, draft: &Draft<'_>) -> Result<Receipt> {
         for _ in 0..ATTEMPTS {

@@ -10,11 +10,13 @@
 
 pub mod author;
 pub mod client;
+pub mod collect;
 pub mod datasets;
 pub mod doctor;
 pub mod duration;
 pub mod engine;
 pub mod folder;
+pub mod history;
 pub mod keyfile;
 pub mod link;
 pub mod outbox;

@@ -88,7 +88,7 @@ pub enum Command {
     Submit(SubmitArgs),
     /// Show where a job is
     Track(TrackArgs),
-    /// Fetch released results, check them and say that they arrived
+    /// Fetch results, check them and everything that the log says of the job, and say that they arrived
     Collect(CollectArgs),
     /// Read a whole log from outside, check and judge every entry, and compare what the hub shows with what follows
     Audit(AuditArgs),
@@ -261,6 +261,9 @@ pub enum PacketCommand {
     WorkflowDigest {
         /// The workflow's RO-Crate, as a zip or a folder
         workflow: PathBuf,
+        /// In hexadecimal, as a mirror's files are named
+        #[arg(long)]
+        hex: bool,
     },
 }
 
@@ -311,9 +314,12 @@ pub struct CollectArgs {
     pub key: PathBuf,
     /// The job
     pub job: Uuid,
-    /// Where to put the packet
+    /// Where to put the packet; a file that is there already is never overwritten
     #[arg(long)]
     pub out: PathBuf,
+    /// A new folder for the outputs themselves
+    #[arg(long)]
+    pub files: Option<PathBuf>,
 }
 
 /// `daybook verify`

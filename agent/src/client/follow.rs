@@ -130,7 +130,7 @@ impl Client {
         Ok(())
     }
 
-    async fn tiles(&self, wanted: Vec<(TileId, u16)>) -> Result<Tiles> {
+    pub(crate) async fn tiles(&self, wanted: Vec<(TileId, u16)>) -> Result<Tiles> {
         let mut tiles = Tiles::new();
         for (id, width) in wanted {
             let path = TilePath::new(Resource::Hashes(id), width)?;

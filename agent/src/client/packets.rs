@@ -62,6 +62,19 @@ impl Client {
     /// Fetches a packet by way of a file, which keeps what has come: a later call goes on from there. What is fetched has
     /// the digest that the hub states.
     pub async fn fetch_packet(&self, keys: &Keys, origin: &str, id: &str, part: &Path) -> Result<Vec<u8>> {
+        self.fetch_packet_showing(keys, origin, id, part, &|_, _| {})
+            .await
+    }
+
+    /// As [`Client::fetch_packet`]; `progress` hears how many bytes of how many there are.
+    pub async fn fetch_packet_showing(
+        &self,
+        keys: &Keys,
+        origin: &str,
+        id: &str,
+        part: &Path,
+        progress: &(dyn Fn(u64, u64) + Sync),
+    ) -> Result<Vec<u8>> {
         let path = format!("/v1/packets/{id}");
         let open = OpenOptions::new().read(true).append(true).create(true).open(part);
         let mut file = open.with_context(|| format!("cannot write {}", part.display()))?;
@@ -79,7 +92,10 @@ impl Client {
                 request = request.header(header::IF_RANGE, etag);
             }
             let result = match self.send(request).await {
-                Ok(response) => self.receive(response, &mut file, have, &mut stated).await,
+                Ok(response) => {
+                    self.receive(response, &mut file, have, &mut stated, progress)
+                        .await
+                }
                 Err(error) if error.is("no-such-range") => file.set_len(0).map_err(Into::into),
                 Err(error) => Err(error.into()),
             };
@@ -114,6 +130,7 @@ impl Client {
         file: &mut File,
         have: u64,
         stated: &mut Option<Stated>,
+        progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<()> {
         let now = Stated::read(&response).context("the hub does not say which bytes the packet has")?;
         if response.status() == StatusCode::PARTIAL_CONTENT {
@@ -140,10 +157,9 @@ impl Client {
                 return Ok(());
             };
             file.write_all(&chunk).context("the packet cannot be kept")?;
-            ensure!(
-                file.metadata()?.len() <= size,
-                "the hub sent more than the packet's {size} bytes"
-            );
+            let have = file.metadata()?.len();
+            progress(have, size);
+            ensure!(have <= size, "the hub sent more than the packet's {size} bytes");
         }
     }
 }

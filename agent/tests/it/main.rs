@@ -4,6 +4,7 @@
 
 mod cwltool;
 mod engine;
+mod history;
 mod link;
 mod packet;
 mod parameters;

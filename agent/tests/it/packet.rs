@@ -155,3 +155,13 @@ proptest! {
         let _ = daybook_agent::packet::read_run_status(&whole);
     }
 }
+
+/// A result with outputs, for tests of what comes after.
+pub(crate) fn released_packet() -> Bag {
+    crates::result(&crates::released(), &crates::review())
+}
+
+/// A result of which nothing was let out.
+pub(crate) fn withheld_packet() -> Bag {
+    crates::result(&results::withheld(), &crates::review())
+}

@@ -17,9 +17,15 @@ pub(super) fn run(command: PacketCommand) -> Result<ExitCode> {
     match command {
         PacketCommand::Check { packet, json } => check_packet(&packet, json),
         PacketCommand::Make { folder, out } => make(&folder, &out),
-        PacketCommand::WorkflowDigest { workflow } => {
+        PacketCommand::WorkflowDigest { workflow, hex } => {
             let files = read_workflow_files(&workflow, &Limits::default())?;
-            output::line(&Hash(workflow_digest(&files)).to_base64url());
+            let digest = workflow_digest(&files);
+            let text = if hex {
+                digest.map(|byte| format!("{byte:02x}")).concat()
+            } else {
+                Hash(digest).to_base64url()
+            };
+            output::line(&text);
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -83,13 +83,17 @@ pub(super) async fn collect(
             continue;
         }
         let out = stage.folder.join(format!("results-{tre}.zip"));
-        let done = collect_results(&mut cast.member, stage.origin(), *job, &out).await?;
+        let done = collect_results(&mut cast.member, *job, &out).await?;
         collected += 1;
-        timeline.event(
-            "Researcher",
-            "has the results",
-            "results-received",
-            done.receipt.index,
+        if let Some(receipt) = &done.receipt {
+            timeline.event("Researcher", "has the results", "results-received", receipt.index);
+        }
+        timeline.check(
+            true,
+            &format!(
+                "{} entries about the job and its keys hold, signature and proof",
+                done.verified
+            ),
         );
         timeline.check(
             true,

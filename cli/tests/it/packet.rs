@@ -12,6 +12,8 @@ use zip::write::SimpleFileOptions;
 
 use crate::bin::{run, stderr, stdout};
 
+type Zip = zip::ZipWriter<std::io::Cursor<Vec<u8>>>;
+
 fn params() -> Params {
     Params {
         submission: "9796155a-fe44-4614-89b8-71945f718ffb".parse().unwrap(),

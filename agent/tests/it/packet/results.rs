@@ -12,7 +12,7 @@ use super::crates::{released, result, review, step};
 use super::edits::{RUN, edit, entity, metadata};
 use crate::support::shared_data;
 
-fn withheld() -> Outcome {
+pub(super) fn withheld() -> Outcome {
     Outcome::Withheld {
         disclosure: step(5, "2026-11-03T10:00:00Z"),
     }
