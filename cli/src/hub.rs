@@ -156,7 +156,7 @@ impl Running {
         let keys = Keys::read(&config.key_dir.join(CLERK_FILE))?;
         let packets = packet_store(config)?;
         let tls = listen::certificate(config)?;
-        let listener = listen::listener(config).await?;
+        let listener = listen::listener(config)?;
         let address = listener.local_addr()?;
         let policy = config.witnesses.policy(&log_key)?;
         let store = open_store(config, database, signer, consent, policy.as_ref()).await?;

@@ -26,7 +26,7 @@ const BACKLOG: u32 = 4_096;
 /// The socket that whoever started us has opened (`LISTEN_FDS`), or one on the configured address.
 ///
 /// A socket that outlives the process lets connections wait while one program takes another's place.
-pub(super) async fn listener(config: &Config) -> Result<TcpListener> {
+pub(super) fn listener(config: &Config) -> Result<TcpListener> {
     let passed = ListenFd::from_env()
         .take_tcp_listener(0)
         .context("LISTEN_FDS names something that is no listening TCP socket")?;
