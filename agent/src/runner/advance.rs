@@ -89,6 +89,10 @@ impl Runner {
         let Some(lapse) = &gate.lapsed else {
             return Ok(Some(gate));
         };
+        if !gate.is_fresh {
+            // The relay could not ask the hub: nothing is begun, and nothing said that may not be so.
+            return Ok(None);
+        }
         // Each hold is an event of its own: its name must not be that of an earlier one.
         let name = format!("held-{}", view.events.len());
         let sealed = vec![("text", Value::from(lapse.text.clone()))];

@@ -27,7 +27,7 @@ impl Timeline {
     /// An event that was appended.
     pub(super) fn event(&self, who: &str, what: &str, kind: &str, index: u64) {
         let time = jiff::Zoned::now().strftime("%H:%M:%S").to_string();
-        let index = format!("{:>4}", index);
+        let index = format!("{index:>4}");
         output::line(&format!(
             "  {}  {}  {who:<10}  {what:<58}  {}",
             self.paint("2", &time),

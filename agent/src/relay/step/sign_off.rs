@@ -20,6 +20,10 @@ impl Relay {
         }
         let gate = self.desk.gate(view.id).await?;
         if let Some(lapse) = &gate.lapsed {
+            if !gate.is_fresh {
+                // What is not known is no refusal: that would be for good.
+                return Ok(waits("the hub is away; whether the approvals stand is asked again"));
+            }
             return self.not_approved(view, lapse).await;
         }
         let checked = match self.checked(view.id).await? {
