@@ -156,8 +156,6 @@ fn listing(root: &Path) -> BTreeMap<String, u64> {
     found
 }
 
-type Zip = zip::ZipWriter<std::io::Cursor<Vec<u8>>>;
-
 #[test]
 fn a_hostile_packet_is_refused_and_nothing_is_written_anywhere() {
     let root = tempfile::tempdir().unwrap();

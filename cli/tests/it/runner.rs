@@ -282,7 +282,8 @@ async fn a_workflow_that_fails_ends_its_job_with_a_code_and_no_more() {
 async fn an_approval_that_lapses_holds_the_job_until_it_is_given_again() {
     let mut zone = Zone::new(TWO).await;
     let job = zone.federation.submit().await;
-    zone.until(job, "signed-off").await;
+    // At the hub too: a sign-off that it has not taken yet would be refused, and not held.
+    zone.federation.until_state(job, "signed-off").await;
     let project = zone.federation.project;
     zone.federation.withdraw(Subject::Project, project).await;
     zone.start();

@@ -22,7 +22,9 @@ impl Relay {
         if let Some(lapse) = &gate.lapsed {
             if !gate.is_fresh {
                 // What is not known is no refusal: that would be for good.
-                return Ok(waits("the hub is away; whether the approvals stand is asked again"));
+                return Ok(waits(
+                    "the hub is away; whether the approvals stand is asked again",
+                ));
             }
             return self.not_approved(view, lapse).await;
         }
