@@ -18,16 +18,7 @@ use crate::words::Language;
 /// Addresses of one sitemap at most, as its rules say.
 const MOST: usize = 50_000;
 /// Pages that are always there.
-const FIXED: [&str; 8] = [
-    "/",
-    "/projects",
-    "/tres",
-    "/numbers",
-    "/protection",
-    "/record",
-    "/glossary",
-    "/coverage",
-];
+const FIXED: [&str; 2] = ["/", "/projects"];
 
 /// The projects that were changed last, and the pages that are always there.
 pub(crate) async fn get(State(site): State<Site>, visit: Visit) -> Shown {

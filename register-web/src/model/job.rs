@@ -10,7 +10,6 @@ use super::names::Names;
 #[derive(Clone, Debug)]
 pub(crate) struct JobRow {
     pub(crate) id: Uuid,
-    pub(crate) tre: String,
     pub(crate) tre_name: String,
     /// One of the few words of all jobs.
     pub(crate) word: String,
@@ -32,7 +31,6 @@ impl JobRow {
         let public = job.public(&tre_name);
         Self {
             id: job.id,
-            tre: job.tre.clone(),
             tone: tone(&job.state),
             word: public.word,
             sentence: public.sentence,

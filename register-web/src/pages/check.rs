@@ -239,9 +239,6 @@ fn about(frame: &Frame, stream: &Stream) -> Option<String> {
     Some(match stream {
         Stream::Project(id) | Stream::Register(id) => frame.link("/projects/", id),
         Stream::Job(id) => frame.link("/jobs/", id),
-        Stream::Tre(tre) => frame.link("/tres/", tre),
-        Stream::Dataset(id) => frame.link("/datasets/", id),
-        Stream::Workflow(id) => frame.link("/workflows/", id),
         _ => return None,
     })
 }

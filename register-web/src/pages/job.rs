@@ -41,7 +41,6 @@ struct JobPage {
     row: JobRow,
     project: Uuid,
     project_title: Option<String>,
-    workflow: Uuid,
     workflow_title: Option<String>,
     datasets: Vec<(Uuid, Option<String>)>,
     steps: Vec<Step>,
@@ -84,7 +83,6 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit, Path(id): Path<S
         id,
         project: job.project,
         project_title: title,
-        workflow: job.workflow,
         workflow_title: text(names.workflow(job.workflow)),
         datasets: job
             .datasets

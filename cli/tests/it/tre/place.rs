@@ -289,7 +289,7 @@ impl Place {
             .get_packet(keys, "it.example/log", &packet)
             .await
             .unwrap();
-        daybook_agent::packet::Bag::from_zip(&bytes, &Default::default()).unwrap()
+        daybook_agent::packet::Bag::from_zip(&bytes, &daybook_agent::packet::Limits::default()).unwrap()
     }
 }
 

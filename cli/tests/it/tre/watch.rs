@@ -41,7 +41,8 @@ fn gather(folder: &Path, spool: &Path, found: &mut Vec<String>) {
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let name = entry.file_name().into_string().unwrap_or_default();
-        if NOT_STEPS.contains(&name.as_str()) || name.ends_with(".half") {
+        if NOT_STEPS.contains(&name.as_str()) || Path::new(&name).extension().is_some_and(|end| end == "half")
+        {
             continue;
         }
         let path = entry.path();

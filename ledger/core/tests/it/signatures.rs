@@ -83,7 +83,7 @@ fn small_points() -> Vec<EdwardsPoint> {
         let is_of_order_8 = small + small + small + small != EdwardsPoint::default();
         is_of_order_8.then_some(small)
     });
-    let generator = generator.unwrap();
+    let generator = generator.unwrap_or_else(|| panic!("one point in two has a part of order eight"));
     std::iter::successors(Some(generator), |point| Some(point + generator))
         .take(8)
         .collect()
@@ -114,7 +114,7 @@ fn small_encodings() -> Vec<[u8; 32]> {
         .filter(|bytes| bytes[0] < 2 && bytes[1..31] == [0; 30]);
     let spelt_otherwise: Vec<_> = spelt_otherwise
         .map(|mut bytes| {
-            bytes[0] = 0xed + bytes[0];
+            bytes[0] += 0xed;
             bytes[1..31].fill(0xff);
             bytes[31] |= 0x7f;
             bytes
