@@ -56,16 +56,42 @@ struct Later {
     patience: Patience,
 }
 
+/// When a job was looked at.
+struct Look {
+    /// Grows with each look at any job, so that the one that was looked at longest ago comes first.
+    turn: u64,
+    at: Instant,
+    /// What had changed by then.
+    version: u64,
+}
+
 pub(super) async fn run(relay: Arc<Relay>, stop: CancellationToken) {
     let mut version = relay.desk.version();
     let mut busy: BTreeSet<Uuid> = BTreeSet::new();
     let mut later: BTreeMap<Uuid, Later> = BTreeMap::new();
+    let mut looks: BTreeMap<Uuid, Look> = BTreeMap::new();
+    let mut turn = 0;
     let mut work: JoinSet<(Uuid, Result<()>)> = JoinSet::new();
     loop {
-        version.mark_unchanged();
-        for job in relay.desk.jobs() {
-            let is_early = later.get(&job).is_some_and(|later| later.at > Instant::now());
+        let now = *version.borrow_and_update();
+        let mut jobs = relay.desk.jobs();
+        looks.retain(|job, _| jobs.contains(job));
+        // Jobs that only wait must not keep the others from their turn.
+        jobs.sort_by_key(|job| looks.get(job).map_or(0, |look| look.turn));
+        for job in jobs {
+            let is_early = match (later.get(&job), looks.get(&job)) {
+                (Some(later), _) => later.at > Instant::now(),
+                (None, Some(look)) => look.version == now && look.at.elapsed() < LOOK,
+                (None, None) => false,
+            };
             if busy.len() < AT_ONCE && !is_early && busy.insert(job) {
+                turn += 1;
+                let look = Look {
+                    turn,
+                    at: Instant::now(),
+                    version: now,
+                };
+                looks.insert(job, look);
                 let relay = relay.clone();
                 work.spawn(async move { (job, relay.advance(job).await) });
             }
@@ -77,10 +103,6 @@ pub(super) async fn run(relay: Arc<Relay>, stop: CancellationToken) {
                 let Ok((job, outcome)) = ended else { continue };
                 busy.remove(&job);
                 relay.note_outcome(job, outcome, &mut later);
-                // Others may have waited for room, and this one is looked at again when something moves.
-                if let Ok(changed) = tokio::time::timeout(Duration::from_millis(20), version.changed()).await {
-                    drop(changed);
-                }
             }
             _ = version.changed() => {}
             () = tokio::time::sleep(LOOK) => {}
