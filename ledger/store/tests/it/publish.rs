@@ -342,10 +342,17 @@ fn no_code_but_the_publisher_signs_a_statement_about_the_tree() {
         workspace.join("ledger/core"),
         workspace.join("ledger/store/src/publish.rs"),
     );
+    // The auditor writes a statement anew to verify what others signed under it, and holds no key.
+    let auditor = workspace.join("ledger/audit/src/vouch.rs");
     let mut publisher_signs = false;
-    for path in found.iter().filter(|path| !path.starts_with(&exempt)) {
+    for path in found
+        .iter()
+        .filter(|path| !path.starts_with(&exempt) && **path != auditor)
+    {
         let text = fs::read_to_string(path).unwrap();
         let code = text.split("#[cfg(test)]").next().unwrap();
+        // Whoever cosigns or vouches takes a note's text as it is, and makes no statement of its own.
+        let code = code.replace("Note::new(note.text())", "");
         // What is to be signed is made first, and signed by a `NoteSigner`.
         let makes = code.contains("Checkpoint::new(") || code.contains("Note::new(");
         let makes = makes || (code.contains("NoteSigner") && code.contains(".sign("));
