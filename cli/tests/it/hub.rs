@@ -8,6 +8,11 @@ use crate::bin::{Serving, Site, run, serve_loudly, stderr, stdout};
 
 /// Appends one `tre-invited` by the operator, and gives its index.
 fn append(site: &Site, hub: &Serving, log_key: &str, tre: &str) -> u64 {
+    try_append(site, hub, log_key, tre).unwrap()
+}
+
+/// The same; or what the program said instead.
+fn try_append(site: &Site, hub: &Serving, log_key: &str, tre: &str) -> Result<u64, String> {
     let operator = site.text("keys/operator.json");
     let root = daybook_core::Hash::of(tre.as_bytes());
     let data = format!(r#"{{"tre":"{tre}","root":"{root}"}}"#);
@@ -27,20 +32,18 @@ fn append(site: &Site, hub: &Serving, log_key: &str, tre: &str) -> u64 {
         "--data",
         &data,
     ]);
-    assert!(signed.status.success(), "{}", stderr(&signed));
+    if !signed.status.success() {
+        return Err(stderr(&signed));
+    }
     let file = site.path("signed.json");
     std::fs::write(&file, &signed.stdout).unwrap();
     let appended = run(&["event", "append", "--hub", &hub.url, file.to_str().unwrap()]);
-    assert!(appended.status.success(), "{}", stderr(&appended));
+    if !appended.status.success() {
+        return Err(stderr(&appended));
+    }
     let text = stdout(&appended);
-    text.split("index ")
-        .nth(1)
-        .unwrap()
-        .split(' ')
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap()
+    let index = text.split("index ").nth(1).unwrap().split(' ').next().unwrap();
+    Ok(index.parse().unwrap())
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -233,13 +236,20 @@ fn kill_server(site: &Site) {
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
 }
 
-/// Tries until the hub is ready again, as a person would.
+/// Tries until the hub takes an event again, as a person would. What the hub says of itself may be a second old, so that
+/// only the database's absence is forgiven.
 fn append_patiently(site: &Site, hub: &Serving, log_key: &str) -> u64 {
     let begin = Instant::now();
+    let mut last = String::from("it was never ready");
     while begin.elapsed() < Duration::from_mins(1) {
-        if hub.text("/readyz").contains("\"ready\":true") {
-            return append(site, hub, log_key, "wessex");
+        if !hub.text("/readyz").contains("\"ready\":true") {
+            continue;
         }
+        match try_append(site, hub, log_key, "wessex") {
+            Ok(index) => return index,
+            Err(said) => last = said,
+        }
+        assert!(last.contains("does not answer"), "{last}");
     }
-    panic!("the hub did not become ready again within a minute");
+    panic!("the hub did not take an event within a minute: {last}");
 }
