@@ -24,6 +24,7 @@ mod error;
 mod init;
 mod lock;
 mod look;
+mod memory;
 mod postmaster;
 mod programs;
 mod server;
@@ -60,6 +61,8 @@ pub struct Config {
     pub programs: ProgramSearch,
     /// `false` trades every guarantee after a power cut for speed: tests only.
     pub fsync: bool,
+    /// MiB of memory that the server keeps pages in (`shared_buffers`).
+    pub shared_buffers_mib: u64,
     /// How long to wait for a server that is alive but does not answer yet; long, since it may be in crash recovery.
     pub start_within: Duration,
 }
@@ -72,6 +75,7 @@ impl Config {
             runtime_dir: None,
             programs: ProgramSearch::default(),
             fsync: true,
+            shared_buffers_mib: memory::shared_buffers_mib(),
             start_within: Duration::from_mins(5),
         }
     }
@@ -193,7 +197,7 @@ impl Cluster {
         };
         lock.mark_owned()?;
         let server = loop {
-            let server = Server::spawn(&layout, &endpoint, &programs, &account, config.fsync).await?;
+            let server = Server::spawn(&layout, &endpoint, &programs, &account, config).await?;
             match ready(&server, &endpoint, deadline).await {
                 Ok(()) => break server,
                 // After a `kill -9` of the server alone, its children need a moment to notice.

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use daybook::config::{Config, Secrets};
-use daybook::hub::{CLERK_FILE, Consent, Database, Hub, LOG_KEY_FILE};
+use daybook::hub::{CLERK_FILE, Consent, Database, EDITOR_FILE, Hub, LOG_KEY_FILE};
 use daybook_core::base64url;
 use daybook_core::id::Actor;
 use daybook_core::key::SecretKey;
@@ -26,8 +26,29 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Makes the folder's files and founds the log with what a world says.
+    /// Makes the folder's files and founds the log with what a world says. Nothing is published on its register.
     pub(crate) async fn found(folder: &Path, world: &World) -> Result<Self> {
+        Self::found_with(folder, world, &[(CLERK_FILE, Actor::Clerk)]).await
+    }
+
+    /// The same, with an editor that publishes.
+    pub(crate) async fn found_with_register(folder: &Path, world: &World) -> Result<Self> {
+        Self::found_with(
+            folder,
+            world,
+            &[(CLERK_FILE, Actor::Clerk), (EDITOR_FILE, Actor::Editor)],
+        )
+        .await
+    }
+
+    /// What is in a folder that was founded before.
+    pub(crate) fn at(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+        }
+    }
+
+    async fn found_with(folder: &Path, world: &World, services: &[(&str, Actor)]) -> Result<Self> {
         let keys = folder.join("keys");
         fs::create_dir_all(&keys)?;
         // The server's account must be able to come through.
@@ -35,17 +56,19 @@ impl Place {
         fs::set_permissions(&keys, Permissions::from_mode(0o700))?;
         let log_key = daybook_world::bytes("log key");
         secret(&keys.join(LOG_KEY_FILE), &base64url::encode(&log_key))?;
-        // The clerk's key, as the world made it.
-        let seed = daybook_world::bytes(&format!("key 0 of {}", Actor::Clerk));
-        let public = SecretKey::from_seed(&seed).public();
-        ensure!(
-            public == world.key(&Actor::Clerk).public(),
-            "the world makes keys otherwise"
-        );
-        let jwk =
-            json!({ "crv": "Ed25519", "d": base64url::encode(&seed), "kty": "OKP", "x": public.to_x() });
-        let clerk = json!({ "actor": Actor::Clerk.to_string(), "event": jwk });
-        secret(&keys.join(CLERK_FILE), &clerk.to_string())?;
+        for (file, actor) in services {
+            // The service's key, as the world made it.
+            let seed = daybook_world::bytes(&format!("key 0 of {actor}"));
+            let public = SecretKey::from_seed(&seed).public();
+            ensure!(
+                public == world.key(actor).public(),
+                "the world makes keys otherwise"
+            );
+            let jwk =
+                json!({ "crv": "Ed25519", "d": base64url::encode(&seed), "kty": "OKP", "x": public.to_x() });
+            let file_text = json!({ "actor": actor.to_string(), "event": jwk });
+            secret(&keys.join(file), &file_text.to_string())?;
+        }
         let place = Self {
             folder: folder.to_owned(),
         };

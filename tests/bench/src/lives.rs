@@ -58,17 +58,66 @@ struct Step {
 }
 
 /// A life that ran, to be lived again under other ids.
-struct Model {
+pub(crate) struct Model {
     steps: Vec<Step>,
     /// The ids that each life has for itself, and the numbers under which it makes them.
     ids: BTreeMap<String, u64>,
 }
 
-/// Makes lives.
-pub(crate) struct Lives {
+/// What a sealed field says instead of what it says in the model, by event type and name.
+pub(crate) type Says = dyn Fn(&str, &str) -> Option<Value> + Send;
+
+/// Ids and leaf hashes of a model, and those of a life made from it.
+pub(crate) type Names = HashMap<String, String>;
+
+/// Who signs lives, and how a life differs from its model besides its ids.
+pub(crate) struct Voice<'a> {
+    /// The world of the models.
+    pub(crate) world: &'a World,
+    /// Keys that were made already.
+    pub(crate) keys: HashMap<Actor, SecretKey>,
+    /// The tree that services say that they saw.
+    pub(crate) seen: Seen,
+    /// What no other life is called.
+    pub(crate) seed: String,
+    /// Seconds that are added to every author's clock.
+    pub(crate) later: i64,
+    /// What it says instead of the model.
+    pub(crate) says: Box<Says>,
+}
+
+impl<'a> Voice<'a> {
+    /// Speaks after all that a world has said.
+    pub(crate) fn of(world: &'a World) -> Self {
+        let size = world.entries().len();
+        Self {
+            world,
+            keys: HashMap::new(),
+            seen: Seen {
+                root: world.root(size),
+                size: size as u64,
+            },
+            seed: String::new(),
+            later: 0,
+            says: Box::new(|_, _| None),
+        }
+    }
+
+    fn bytes(&self, what: &str) -> [u8; 32] {
+        Hash::of(format!("{} {what}", self.seed).as_bytes()).0
+    }
+
+    fn key(&mut self, author: &Actor) -> &SecretKey {
+        self.keys
+            .entry(author.clone())
+            .or_insert_with(|| self.world.key(author))
+    }
+}
+
+/// Makes lives of single jobs, all of one project.
+pub(crate) struct Lives<'a> {
     models: Vec<Model>,
-    keys: HashMap<Actor, SecretKey>,
-    seen: Seen,
+    voice: Voice<'a>,
     seed: String,
     next: u64,
 }
@@ -90,26 +139,16 @@ impl Signed {
     }
 }
 
-impl Lives {
+impl<'a> Lives<'a> {
     /// Begins after the founding of a federation. Two seeds never give the same event.
-    pub(crate) fn new(founded: &World, seed: &str) -> Self {
+    pub(crate) fn new(founded: &'a World, seed: &str) -> Self {
         let mut models = Vec::new();
         for (n, ending) in ENDINGS.iter().enumerate() {
-            models.push(Model::of(founded, TRES[n % TRES.len()], *ending));
+            models.push(Model::of_jobs(founded, &[(TRES[n % TRES.len()], Some(*ending))]));
         }
-        let mut keys = HashMap::new();
-        for step in models.iter().flat_map(|model| &model.steps) {
-            let author = &step.claims.iss;
-            keys.entry(author.clone()).or_insert_with(|| founded.key(author));
-        }
-        let size = founded.entries().len();
         Self {
             models,
-            keys,
-            seen: Seen {
-                root: founded.root(size),
-                size: size as u64,
-            },
+            voice: Voice::of(founded),
             seed: seed.to_owned(),
             next: 0,
         }
@@ -119,62 +158,107 @@ impl Lives {
     pub(crate) fn sign(&mut self) -> Result<Vec<Signed>> {
         let life = self.next;
         self.next += 1;
+        self.voice.seed = format!("{} {life}", self.seed);
         let model = &self.models[usize::try_from(life)? % self.models.len()];
-        let bytes = |what: &str| Hash::of(format!("{} {life} {what}", self.seed).as_bytes()).0;
-        let mut names: HashMap<&str, String> = model
-            .ids
-            .iter()
-            .map(|(old, slot)| (old.as_str(), random(&bytes(&format!("id {slot}"))).to_string()))
-            .collect();
-        let mut heads: HashMap<Stream, Hash> = HashMap::new();
-        let mut signed = Vec::with_capacity(model.steps.len());
-        for (n, step) in model.steps.iter().enumerate() {
-            let mut claims = step.claims.clone();
-            claims.sub = replaced(&claims.sub.to_string(), &names).parse()?;
-            claims.prev = heads.get(&claims.sub).copied();
-            claims.jti = random(&bytes(&format!("jti {n}")));
-            claims.seen = claims.seen.map(|_| self.seen);
-            for value in claims.data.values_mut() {
-                replace(value, &names);
-            }
-            let openings = reseal(step, &mut claims, &bytes(&format!("salt {n}")))?;
-            let key = self.keys.get(&claims.iss).context("the key of an author")?;
-            let event = Event::sign(&claims, key)?;
-            heads.insert(claims.sub, *event.leaf());
-            names.insert(step.leaf.as_str(), event.leaf().to_base64url());
-            signed.push(Signed { event, openings });
-        }
-        Ok(signed)
+        model.live(&mut self.voice, &mut Names::new())
     }
 }
 
 impl Model {
-    fn of(founded: &World, tre: &str, ending: Ending) -> Self {
+    /// One submission to some TREs, whose jobs end like that or are left waiting.
+    pub(crate) fn of_jobs(founded: &World, jobs: &[(&str, Option<Ending>)]) -> Self {
         let mut world = founded.clone();
-        let job = world.run_job(tre, ending);
-        let mut ids = BTreeMap::new();
-        let mut own = |id: String| {
-            let slot = ids.len() as u64;
-            ids.entry(id).or_insert(slot);
-        };
-        own(job.to_string());
-        let mut steps = Vec::new();
-        for event in &world.entries()[founded.entries().len()..] {
+        let tres: Vec<&str> = jobs.iter().map(|(tre, _)| *tre).collect();
+        let made = world.submit(&tres);
+        for (job, (_, ending)) in made.iter().zip(jobs) {
+            if let Some(ending) = ending {
+                world.job = Some(*job);
+                world.end_job(*ending);
+            }
+        }
+        let new = &world.entries()[founded.entries().len()..];
+        let mut ids: Vec<String> = made.iter().map(ToString::to_string).collect();
+        for event in new {
             let claims = event.claims();
             if let Stream::Submission(id) = &claims.sub {
-                own(id.to_string());
+                ids.push(id.to_string());
             }
             if let Some(packet) = claims.data.get("packet").and_then(Value::as_str) {
-                own(packet.to_owned());
+                ids.push(packet.to_owned());
             }
-            let openings = travelling(world.table(), &claims.kind, world.openings(event));
-            steps.push(Step {
-                claims: claims.clone(),
-                openings,
-                leaf: event.leaf().to_base64url(),
-            });
         }
-        Self { steps, ids }
+        Self::new(&world, new.iter().collect(), ids)
+    }
+
+    /// The world's own project, with its members and all approvals but those of the workflow.
+    pub(crate) fn of_project(founded: &World) -> Self {
+        let Cast {
+            project,
+            member,
+            colleague,
+            ..
+        } = founded.cast;
+        let ids = [project, member, colleague].map(|id| id.to_string());
+        let is_of_it = |event: &&Event| match &event.claims().sub {
+            Stream::Register(_) => false,
+            stream => ids.iter().any(|id| stream.to_string().ends_with(id)),
+        };
+        let events = founded.entries().iter().filter(is_of_it).collect();
+        Self::new(founded, events, ids.to_vec())
+    }
+
+    fn new(world: &World, events: Vec<&Event>, own: Vec<String>) -> Self {
+        let mut ids = BTreeMap::new();
+        for id in own {
+            let slot = ids.len() as u64;
+            ids.entry(id).or_insert(slot);
+        }
+        let step = |event: &Event| Step {
+            claims: event.claims().clone(),
+            openings: travelling(world.table(), &event.claims().kind, world.openings(event)),
+            leaf: event.leaf().to_base64url(),
+        };
+        Self {
+            steps: events.into_iter().map(step).collect(),
+            ids,
+        }
+    }
+
+    /// Lives once more. What it calls things is added to `names`, which may say what others are called already.
+    pub(crate) fn live(&self, voice: &mut Voice<'_>, names: &mut Names) -> Result<Vec<Signed>> {
+        for (old, slot) in &self.ids {
+            let new = random(&voice.bytes(&format!("id {slot}"))).to_string();
+            names.insert(old.clone(), new);
+        }
+        let mut heads: HashMap<Stream, Hash> = HashMap::new();
+        let mut signed = Vec::with_capacity(self.steps.len());
+        for (n, step) in self.steps.iter().enumerate() {
+            let mut claims = step.claims.clone();
+            claims.sub = replaced(&claims.sub.to_string(), names).parse()?;
+            claims.iss = replaced(&claims.iss.to_string(), names).parse()?;
+            claims.prev = heads.get(&claims.sub).copied();
+            claims.jti = random(&voice.bytes(&format!("jti {n}")));
+            claims.seen = claims.seen.map(|_| voice.seen);
+            claims.iat += voice.later;
+            for value in claims.data.values_mut() {
+                replace(value, names);
+            }
+            if claims.kind == "member-added"
+                && let Stream::Project(project) = claims.sub
+            {
+                let member = claims.data.get("member").and_then(Value::as_str);
+                let member = member.context("a member's id")?.parse()?;
+                let keys = voice.world.keys_of(&Cast::member_of(project, member));
+                claims.data.insert("keys".to_owned(), keys);
+            }
+            let salts = voice.bytes(&format!("salt {n}"));
+            let openings = reseal(step, &mut claims, &salts, &voice.says)?;
+            let event = Event::sign(&claims, voice.key(&claims.iss))?;
+            heads.insert(claims.sub, *event.leaf());
+            names.insert(step.leaf.clone(), event.leaf().to_base64url());
+            signed.push(Signed { event, openings });
+        }
+        Ok(signed)
     }
 }
 
@@ -187,8 +271,8 @@ pub(crate) fn travelling(table: &Table, kind: &str, openings: Vec<Opening>) -> V
     openings.into_iter().filter(|opening| !stays(opening)).collect()
 }
 
-/// Seals the same values under other salts, and fills up with decoys.
-fn reseal(step: &Step, claims: &mut Claims, salts: &[u8; 32]) -> Result<Vec<Opening>> {
+/// Seals the same values, or others, under other salts, and fills up with decoys.
+fn reseal(step: &Step, claims: &mut Claims, salts: &[u8; 32], says: &Says) -> Result<Vec<Opening>> {
     let digests = claims.digests().count();
     if digests == 0 {
         return Ok(Vec::new());
@@ -198,7 +282,8 @@ fn reseal(step: &Step, claims: &mut Claims, salts: &[u8; 32]) -> Result<Vec<Open
     for (n, old) in step.openings.iter().enumerate() {
         let mut salt = [0; SALT_BYTES];
         salt.copy_from_slice(&fresh(n)[..SALT_BYTES]);
-        openings.push(Opening::new(salt, old.name(), old.value().clone())?);
+        let value = says(&claims.kind, old.name()).unwrap_or_else(|| old.value().clone());
+        openings.push(Opening::new(salt, old.name(), value)?);
     }
     let decoys: Vec<[u8; 32]> = (openings.len()..digests).map(fresh).collect();
     claims
@@ -207,7 +292,7 @@ fn reseal(step: &Step, claims: &mut Claims, salts: &[u8; 32]) -> Result<Vec<Open
     Ok(openings)
 }
 
-fn replace(value: &mut Value, names: &HashMap<&str, String>) {
+fn replace(value: &mut Value, names: &Names) {
     match value {
         Value::String(text) => {
             if let Some(new) = names.get(text.as_str()) {
@@ -220,12 +305,13 @@ fn replace(value: &mut Value, names: &HashMap<&str, String>) {
     }
 }
 
-/// A stream's name with another id at its end.
-fn replaced(stream: &str, names: &HashMap<&str, String>) -> String {
-    let (kind, old) = stream.rsplit_once('/').unwrap_or(("", stream));
-    names
-        .get(old)
-        .map_or_else(|| stream.to_owned(), |new| format!("{kind}/{new}"))
+/// The name of a stream or an actor with other ids in it.
+fn replaced(name: &str, names: &Names) -> String {
+    let parts = name.split('/');
+    let new: Vec<&str> = parts
+        .map(|part| names.get(part).map_or(part, String::as_str))
+        .collect();
+    new.join("/")
 }
 
 fn random(bytes: &[u8; 32]) -> Uuid {
@@ -244,8 +330,8 @@ mod tests {
 
     #[test]
     fn every_life_is_allowed_and_no_event_is_made_twice() {
-        let mut world = federation(BEGINNING);
-        let mut lives = Lives::new(&world, "a");
+        let founded = federation(BEGINNING);
+        let (mut world, mut lives) = (founded.clone(), Lives::new(&founded, "a"));
         let mut leaves = std::collections::BTreeSet::new();
         for _ in 0..2 * ENDINGS.len() {
             let life = lives.sign().unwrap();
@@ -257,7 +343,26 @@ mod tests {
                 assert!(leaves.insert(*signed.event.leaf()));
             }
         }
-        let other = Lives::new(&federation(BEGINNING), "b").sign().unwrap();
+        let other = Lives::new(&founded, "b").sign().unwrap();
         assert!(!leaves.contains(other[0].event.leaf()));
+    }
+
+    #[test]
+    fn other_projects_live_like_the_first_and_so_do_their_jobs() {
+        let founded = federation(BEGINNING);
+        let (mut world, mut voice) = (founded.clone(), Voice::of(&founded));
+        let project = Model::of_project(&founded);
+        let jobs = Model::of_jobs(&founded, &[(TRES[0], Some(Ending::Refused)), (TRES[3], None)]);
+        for n in 0..2 {
+            let mut names = Names::new();
+            voice.seed = format!("project {n}");
+            for signed in project.live(&mut voice, &mut names).unwrap() {
+                world.append(&signed.event).unwrap();
+            }
+            voice.seed = format!("jobs {n}");
+            for signed in jobs.live(&mut voice, &mut names).unwrap() {
+                world.append(&signed.event).unwrap();
+            }
+        }
     }
 }

@@ -68,8 +68,10 @@ pub(crate) struct Outcome {
     pub(crate) events: usize,
     /// From the first request to the last answer.
     pub(crate) seconds: f64,
-    /// Latencies in microseconds: of the median, of 99 in 100, of the slowest.
+    /// Latencies in microseconds: of the median, of 95 and 99 in 100, of the slowest.
     pub(crate) p50: u64,
+    /// See `p50`.
+    pub(crate) p95: u64,
     /// See `p50`.
     pub(crate) p99: u64,
     /// See `p50`.
@@ -312,6 +314,7 @@ impl Tally {
                 .last
                 .map_or(0.0, |last| last.duration_since(start).as_secs_f64()),
             p50: at(50),
+            p95: at(95),
             p99: at(99),
             most: at(100),
             statuses: self.statuses,

@@ -9,6 +9,8 @@ mod load;
 mod report;
 mod run;
 mod scenarios;
+mod seed;
+mod site;
 mod usage;
 mod wire;
 
@@ -49,6 +51,8 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// The register's pages at the size of a country; prints a table.
+    Site(site::Size),
     /// A hub in this process, until standard input ends. Started by `run`.
     #[command(hide = true)]
     Hub {
@@ -78,6 +82,7 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     match args.command {
         Command::Run(size) => runtime.block_on(scenarios::run(&size)),
+        Command::Site(size) => runtime.block_on(site::run(&size)),
         Command::Inside { lives } => inside::run(lives),
         Command::Hub { config, max_batch } => runtime.block_on(hub::serve(&config, max_batch)),
         Command::Copy { entries, out } => copy::write(entries, &out),

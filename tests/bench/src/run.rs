@@ -301,7 +301,7 @@ fn tile_path(n: usize) -> String {
     path
 }
 
-fn check(name: &str, outcome: &Outcome) -> Result<()> {
+pub(crate) fn check(name: &str, outcome: &Outcome) -> Result<()> {
     ensure!(
         outcome.failure.is_none(),
         "{name}: {:?}, first: {}",
@@ -312,7 +312,7 @@ fn check(name: &str, outcome: &Outcome) -> Result<()> {
 }
 
 /// Writes lives of at least so many events; answers with their jobs.
-fn write_lives(lives: &mut Lives, events: usize, path: &Path) -> Result<Vec<String>> {
+fn write_lives(lives: &mut Lives<'_>, events: usize, path: &Path) -> Result<Vec<String>> {
     let mut file = BufWriter::new(File::create(path)?);
     let (mut written, mut jobs) = (0, Vec::new());
     while written < events {
@@ -333,7 +333,7 @@ fn write_lives(lives: &mut Lives, events: usize, path: &Path) -> Result<Vec<Stri
 }
 
 /// The loader's process.
-struct Loader {
+pub(crate) struct Loader {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
@@ -341,7 +341,7 @@ struct Loader {
 
 impl Loader {
     /// Starts it and waits until it is ready to begin.
-    fn start(plan: &Plan) -> Result<Self> {
+    pub(crate) fn start(plan: &Plan) -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg("load")
             .stdin(Stdio::piped())
@@ -355,7 +355,7 @@ impl Loader {
         Ok(loader)
     }
 
-    fn work(&mut self) -> Result<Report> {
+    pub(crate) fn work(&mut self) -> Result<Report> {
         writeln!(self.input, "go")?;
         Ok(serde_json::from_str(&self.line()?)?)
     }
@@ -367,7 +367,7 @@ impl Loader {
         Ok(line)
     }
 
-    fn end(mut self) -> Result<()> {
+    pub(crate) fn end(mut self) -> Result<()> {
         drop(self.input);
         self.child.wait()?;
         Ok(())

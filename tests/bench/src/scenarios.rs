@@ -81,7 +81,8 @@ pub(crate) async fn run(size: &Size) -> Result<()> {
     Ok(())
 }
 
-fn say(text: &str) -> Result<()> {
+/// Tells who waits how far it has come.
+pub(crate) fn say(text: &str) -> Result<()> {
     Ok(writeln!(std::io::stderr(), "bench: {text}")?)
 }
 

@@ -187,6 +187,7 @@ impl Keeper {
         fs::set_permissions(&folder, Permissions::from_mode(0o711)).map_err(text)?;
         let config = ClusterConfig {
             fsync: false,
+            shared_buffers_mib: 128,
             runtime_dir: Some(folder.clone()),
             ..ClusterConfig::new(&folder)
         };

@@ -104,6 +104,12 @@ impl World {
     /// Submits a job to one TRE and leads it to an end.
     pub fn run_job(&mut self, tre: &str, ending: Ending) -> Uuid {
         let job = self.submit(&[tre])[0];
+        self.end_job(ending);
+        job
+    }
+
+    /// Leads [`World::job`], which nobody has collected yet, to an end.
+    pub fn end_job(&mut self, ending: Ending) {
         for kind in ending.steps() {
             let mut draft = self.usual(kind);
             if ending == Ending::ReleasedInPart && kind == "disclosure-approved" {
@@ -113,7 +119,6 @@ impl World {
             }
             self.say(&draft);
         }
-        job
     }
 
     /// Appends the usual events of these types, about [`World::job`].

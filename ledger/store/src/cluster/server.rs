@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::account::Account;
 use super::programs::Programs;
-use super::{ClusterError, Endpoint, Layout};
+use super::{ClusterError, Config, Endpoint, Layout};
 
 /// How many lines of a log an error shows.
 const TAIL_LINES: usize = 15;
@@ -71,7 +71,7 @@ impl Server {
         endpoint: &Endpoint,
         programs: &Programs,
         account: &Account,
-        fsync: bool,
+        config: &Config,
     ) -> Result<Self, ClusterError> {
         let program = programs.bin.join("postgres");
         let mut command = command_as(account, programs, &program, "INT");
@@ -96,7 +96,14 @@ impl Server {
             "timezone=UTC",
         ]);
         command.args(["-c", &format!("port={}", endpoint.port)]);
-        if !fsync {
+        command.args(["-c", &format!("shared_buffers={}MB", config.shared_buffers_mib)]);
+        for setting in std::env::var("DAYBOOK_PG_TRY")
+            .unwrap_or_default()
+            .split_whitespace()
+        {
+            command.args(["-c", setting]);
+        }
+        if !config.fsync {
             command.args(["-c", "fsync=off", "-c", "full_page_writes=off"]);
         }
         let log = open_log(&layout.log)?;

@@ -32,6 +32,7 @@ fn folder() -> TempDir {
 fn config(data_dir: &Path) -> Config {
     Config {
         fsync: false,
+        shared_buffers_mib: 128,
         start_within: LIMIT,
         ..Config::new(data_dir)
     }

@@ -93,6 +93,7 @@ impl Server {
     fn config(folder: &TempDir) -> ClusterConfig {
         ClusterConfig {
             runtime_dir: Some(folder.path().to_owned()),
+            shared_buffers_mib: 128,
             ..ClusterConfig::new(folder.path().join("data"))
         }
     }
