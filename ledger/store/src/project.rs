@@ -40,7 +40,7 @@ pub use self::rows::{AnyRows, Array, Columns, Key, Row, Rows, array};
 pub use self::table::{Column, Table};
 
 /// Entries that are folded in one transaction at most.
-pub const MAX_FOLD: u64 = 4_000;
+pub const MAX_FOLD: u64 = 8_000;
 
 /// What a view is: its name, its tables, and how entries change their rows.
 pub trait View: Send + Sync + 'static {

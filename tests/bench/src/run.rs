@@ -8,6 +8,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
+use daybook::config::{Config, Secrets};
+use daybook::hub::Database;
 use daybook_core::id::Stream;
 use daybook_world::World;
 
@@ -97,6 +99,16 @@ impl Bench {
 
     fn hub(&self) -> Result<&Running> {
         self.hub.as_ref().context("the hub has ended")
+    }
+
+    /// Lets the server tidy up what was filled in at once, as it does by itself from time to time where a log grows slowly.
+    pub(crate) async fn tidy(&self) -> Result<()> {
+        let config = Config::read(&self.config_path())?;
+        let database = Database::start(&config, &Secrets::default()).await?;
+        let client = daybook_store::open(&database.config(), "daybook bench").await?;
+        client.batch_execute("VACUUM (ANALYZE)").await?;
+        drop(client);
+        database.stop().await
     }
 
     /// Where the hub listens.

@@ -10,6 +10,7 @@ use clap::Args;
 use crate::load::{Append, Plan};
 use crate::report::{Page, line};
 use crate::run::{Bench, LONGEST_LIFE, Row};
+use crate::site::caught_up;
 use crate::{ceiling, inside};
 
 /// How much is measured.
@@ -27,6 +28,9 @@ pub(crate) struct Size {
     /// Events a second of the scenarios at a fixed rate; half the best rate of single posts where it is not given.
     #[arg(long)]
     pub(crate) rate: Option<f64>,
+    /// Connections over which batches come.
+    #[arg(long, default_value_t = 8)]
+    pub(crate) batch_connections: usize,
     /// Only single posts over 64 connections and batches, for work on the hub itself.
     #[arg(long)]
     pub(crate) brief: bool,
@@ -67,6 +71,9 @@ pub(crate) async fn run(size: &Size) -> Result<()> {
         say(&format!("filling the log to {entries} entries"))?;
         let start = Instant::now();
         bench.fill(entries)?;
+        // What follows is measured at that size, and not while views are still being filled.
+        caught_up(&bench.address()?).await?;
+        bench.tidy().await?;
         say(&format!("filled in {:.0} s", start.elapsed().as_secs_f64()))?;
         full_speed(&mut bench, size, &mut page)?;
         if !size.brief {
@@ -122,8 +129,8 @@ fn full_speed(bench: &mut Bench, size: &Size, page: &mut Page) -> Result<()> {
     let append = posts(bench, 64, size.events)?;
     let row = bench.append("single posts, 64 connections", append)?;
     note(page, row)?;
-    // Eight, unless so few events are asked for that they would have nothing to send.
-    let connections = (2 * size.events / 1_024).clamp(1, 8);
+    // As many, unless so few events are asked for that they would have nothing to send.
+    let connections = (2 * size.events / 1_024).clamp(1, size.batch_connections);
     let append = batches(bench, connections, 2 * size.events)?;
     let row = bench.append(&format!("batches of 256, {connections} connections"), append)?;
     note(page, row)

@@ -147,7 +147,7 @@ fn load(address: &str, reads: BTreeMap<String, Reads>) -> Result<Report> {
 }
 
 /// Waits until the views have taken in all entries, and says how many that are.
-async fn caught_up(address: &str) -> Result<u64> {
+pub(crate) async fn caught_up(address: &str) -> Result<u64> {
     let begin = Instant::now();
     let mut connection = Connection::open(address).await?;
     loop {

@@ -23,6 +23,9 @@ const POLL: Duration = Duration::from_millis(250);
 /// The least time between two transactions that each found less than a full batch: an entry in a batch of 64 was measured to
 /// cost three times what one of 2,000 does.
 const GATHER: Duration = Duration::from_millis(100);
+/// The same where the transaction before found this many: jobs then move on several times between two of them, and each row
+/// is written once.
+const GATHER_BUSY: (u64, Duration) = (1_000, Duration::from_millis(300));
 /// The first and the longest time until a failed database is asked again.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
@@ -117,8 +120,8 @@ async fn prepare(address: &Address, views: &ViewList) -> Result<(), StoreError> 
 enum Step {
     /// A batch was as large as it may be, or there is another reason to go on at once.
     More,
-    /// Less than a batch.
-    Some,
+    /// So many entries, less than a batch.
+    Some(u64),
     /// Nothing.
     Nothing,
 }
@@ -153,7 +156,8 @@ impl Work {
         loop {
             let wait = match self.step().await {
                 Ok(Step::More) => Duration::ZERO,
-                Ok(Step::Some) => GATHER,
+                Ok(Step::Some(found)) if found >= GATHER_BUSY.0 => GATHER_BUSY.1,
+                Ok(Step::Some(_)) => GATHER,
                 Ok(Step::Nothing) => {
                     tokio::select! {
                         changed = head.changed() => {
@@ -275,7 +279,11 @@ impl Work {
                         self.progress.tell(self.views[*view].name(), folded.size);
                     }
                     let is_full = folded.size == to;
-                    return Ok(if is_full { Step::More } else { Step::Some });
+                    return Ok(if is_full {
+                        Step::More
+                    } else {
+                        Step::Some(folded.size - chosen.size)
+                    });
                 }
                 Err(error) => {
                     drop(tx);
