@@ -1,6 +1,6 @@
 //! What every page passes: headers that keep it safe, tags that save it from being sent twice, and a page for failures.
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
 
 use crate::failure::{self, Failed};
+use crate::kept::{Answer, LONGEST};
 use crate::site::Site;
 use crate::visit::Visit;
 use crate::{assets, visit};
@@ -26,23 +27,59 @@ pub(crate) async fn stand_in_front(State(site): State<Site>, request: Request, n
     if is_reading && !is_asset && knows(&parts.headers, &tag) {
         return guarded(tagged(StatusCode::NOT_MODIFIED.into_response(), &tag), &site);
     }
+    let is_kept = parts.method == Method::GET && !is_asset && !is_of_this_moment(&visit.path);
+    let address = is_kept.then(|| format!("{} {}", visit.address, parts.uri));
+    if let Some(found) = address.as_ref().and_then(|address| site.kept.get(&tag, address)) {
+        return guarded(tagged(answered(found), &tag), &site);
+    }
     let response = next.run(Request::from_parts(parts, body)).await;
     let response = explained(&site, &visit, response);
-    let response = if response.status() == StatusCode::OK && !is_asset {
-        tagged(response, &tag)
-    } else {
-        response
+    if response.status() != StatusCode::OK || is_asset {
+        return guarded(response, &site);
+    }
+    let response = match address {
+        Some(address) => keep(&site, &tag, address, response).await,
+        None => response,
     };
-    guarded(response, &site)
+    guarded(tagged(response, &tag), &site)
 }
 
-/// Names what an address answers with: it changes with the views, with the day (pages say how long ago something was),
+/// Whether a page says how things are at this moment: what has been published and cosigned meanwhile, and how old it is.
+fn is_of_this_moment(path: &str) -> bool {
+    ["/check/", "/record"].iter().any(|start| path.starts_with(start))
+}
+
+fn answered(answer: Answer) -> Response {
+    let mut response = Response::new(Body::from(answer.body));
+    *response.headers_mut() = answer.headers;
+    response
+}
+
+/// Keeps a page that is not too long for who asks for it next.
+async fn keep(site: &Site, tag: &str, address: String, response: Response) -> Response {
+    let is_short = |size: u64| size <= LONGEST as u64;
+    if !response.body().size_hint().exact().is_some_and(is_short) {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    // It is all there already: nothing can fail.
+    let body = axum::body::to_bytes(body, LONGEST).await.unwrap_or_default();
+    let answer = Answer {
+        headers: parts.headers.clone(),
+        body: body.clone(),
+    };
+    site.kept.put(tag, address, answer);
+    Response::from_parts(parts, Body::from(body))
+}
+
+/// Names what an address answers with: it changes with the views and the checkpoint, with the day (pages say how long ago something was),
 /// and with the program. All pages of one moment share it, since it is compared for one address only.
 fn tag(site: &Site, visit: &visit::Visit) -> String {
     let day = Timestamp::now().as_second() / 86_400;
     format!(
-        "W/\"{}-{day}-{}-{}\"",
+        "W/\"{}-{}-{day}-{}-{}\"",
         site.size(),
+        site.published.latest().map_or(0, |latest| latest.head.size),
         visit.language.code(),
         assets::build()
     )

@@ -16,6 +16,7 @@ mod assets;
 mod failure;
 mod frame;
 mod front;
+mod kept;
 mod machine;
 mod model;
 mod pages;

@@ -7,6 +7,8 @@ use daybook_store::read::Reader;
 use daybook_views::Views;
 use serde::Deserialize;
 
+use crate::kept::Kept;
+
 /// How this register presents itself. The `[register]` table of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -47,6 +49,7 @@ pub struct Site {
     pub(crate) origin: Arc<str>,
     pub(crate) log_key: Arc<str>,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) kept: Kept,
 }
 
 impl Site {
@@ -65,6 +68,7 @@ impl Site {
             origin: origin.into(),
             log_key: log_key.into(),
             settings: Arc::new(settings),
+            kept: Kept::default(),
         }
     }
 

@@ -183,7 +183,9 @@ fn paths(kind: &str, seeded: &Seeded) -> Vec<String> {
             .collect(),
         "search with facets" => some(1_000)
             .map(|n| {
-                let (a, b) = (WORDS[n % WORDS.len()], WORDS[n * 7 % WORDS.len()]);
+                // What people look for is rarer than the words that every text has.
+                let rare = &WORDS[WORDS.len() - 12..];
+                let (a, b) = (rare[n % 12], rare[n * 7 % 11]);
                 let tre = crate::lives::TRES[n % 4];
                 if n.is_multiple_of(2) {
                     format!("/projects?q={a}+{b}&tre={tre}")

@@ -202,16 +202,19 @@ pub struct Facets {
     pub by: BTreeMap<String, Vec<Facet>>,
 }
 
-/// The facets: name, and the expression for the values of a row.
-const FACETS: [(&str, &str); 8] = [
-    ("commercial", "ARRAY[commercial]"),
+/// Facets of which a row has one value: name, and the expression for it.
+const SINGLE: [(&str, &str); 4] = [
+    ("commercial", "commercial"),
+    ("sector", "sector"),
+    ("status", "status"),
+    ("year", "year::text"),
+];
+/// Facets of which a row has several: name, and the column of the list.
+const MANY: [(&str, &str); 4] = [
     ("kind", "kinds"),
     ("organisation", "organisations"),
-    ("sector", "ARRAY[sector]"),
-    ("status", "ARRAY[status]"),
     ("topic", "topics"),
     ("tre", "tres"),
-    ("year", "ARRAY[year::text]"),
 ];
 
 struct Asked {
@@ -334,15 +337,22 @@ impl Views {
              SELECT c.size, p.*
              FROM view_cursors AS c
              LEFT JOIN (
-                 SELECT TRUE AS found, {rank} AS rank, {columns}, row_number() OVER (ORDER BY {order} {way}, t.project {way}) AS nth
-                 FROM {schema}.register_search AS t
-                 WHERE {conditions}
-                 ORDER BY {order} {way}, t.project {way}
-                 LIMIT {limit}
+                 SELECT found.*, row_number() OVER () AS nth
+                 FROM (
+                     SELECT TRUE AS found, {rank} AS rank, {columns}
+                     FROM {schema}.register_search AS t
+                     WHERE {conditions}
+                     ORDER BY {order} {way}, t.project {way}
+                     LIMIT {limit}
+                 ) AS found
              ) AS p ON TRUE
              WHERE c.schema = '{schema}'
              ORDER BY p.nth",
-            columns = names.iter().map(|name| format!("t.{name}")).collect::<Vec<_>>().join(", "),
+            columns = names
+                .iter()
+                .map(|name| format!("t.{name}"))
+                .collect::<Vec<_>>()
+                .join(", "),
             schema = schema(),
             conditions = asked.conditions(),
             limit = limit + 1,
@@ -375,12 +385,19 @@ impl Views {
     /// How many there are of what is looked for, and by facet.
     pub async fn register_facets(&self, filter: &SearchFilter) -> Result<Facets, ViewError> {
         let asked = Asked::of(filter);
-        let parts: Vec<String> = FACETS
-            .iter()
-            .map(|(name, values)| {
-                format!("SELECT '{name}', v, count(*) FROM m, unnest({values}) AS v WHERE v <> '' GROUP BY v")
-            })
-            .collect();
+        let single = SINGLE.iter().map(|(name, value)| {
+            format!("SELECT '{name}', {value}, count(*) FROM m WHERE {value} <> '' GROUP BY {value}")
+        });
+        // Lists are counted before they are taken apart: many rows have the same one.
+        let many = MANY.iter().map(|(name, list)| {
+            format!(
+                "SELECT '{name}', v, sum(n)::bigint
+                 FROM (SELECT {list} AS list, count(*) AS n FROM m GROUP BY {list}) AS l, unnest(list) AS v
+                 WHERE v <> ''
+                 GROUP BY v"
+            )
+        });
+        let parts: Vec<String> = single.chain(many).collect();
         let sql = format!(
             "-- register_facets
              WITH m AS MATERIALIZED (
