@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use daybook_core::Hash;
 use daybook_core::event::Event;
 use daybook_core::id::Stream;
+use daybook_core::proof_file::ProofFile;
 use daybook_core::sealed::Opening;
 use thiserror::Error;
 
@@ -208,6 +209,19 @@ impl Outbox {
     /// What the hub has taken and the log has not proved yet.
     pub fn unproved(&self) -> Vec<&Item> {
         self.sorted(|item| !item.is_proved && item.index.is_some())
+    }
+
+    /// Index and leaf hash of each event that the log is proved to hold, from the proofs that are kept.
+    pub fn proved(&self) -> Result<Vec<(u64, Hash)>, OutboxError> {
+        let mut proved = Vec::new();
+        for item in self.sorted(|item| item.is_proved) {
+            let claims = item.event.claims();
+            let path = file::folder_of(&self.folder, &claims.sub).join(file::proof_name(claims.seq));
+            let text = fs::read(&path).map_err(SpoolError::at(&path))?;
+            let proof = ProofFile::parse(&text).map_err(|_| OutboxError::Content(path))?;
+            proved.push((proof.index(), *item.event.leaf()));
+        }
+        Ok(proved)
     }
 
     /// Everything, in the order in which it leaves.

@@ -358,6 +358,8 @@ pub enum WitnessCommand {
         #[arg(long)]
         name: String,
     },
+    /// Say once how the record of a log begins, and cosign nothing yet
+    Begin(WitnessArgs),
     /// Serve hubs that ask (C2SP tlog-witness)
     Serve(WitnessServeArgs),
     /// Look at a hub's log every few seconds and bring it what is cosigned; nobody calls here

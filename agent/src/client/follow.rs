@@ -6,8 +6,8 @@ use daybook_core::checkpoint::Checkpoint;
 use daybook_core::event::Seen;
 use daybook_core::note::{Note, VerifierKey};
 use daybook_core::tree::{
-    Resource, TileId, TilePath, Tiles, consistency_proof, decode_tile, inclusion_proof,
-    tiles_for_consistency, tiles_for_inclusion, verify_consistency,
+    Resource, TileId, TilePath, Tiles, consistency_proof, decode_tile, tiles_for_consistency,
+    verify_consistency,
 };
 
 use super::{Client, ClientError};
@@ -107,6 +107,11 @@ impl Client {
         Ok(self.text("/log/checkpoint").await?)
     }
 
+    /// The checkpoint of a size, with every cosignature that the hub keeps of it, verified by nobody.
+    pub async fn checkpoint_note_of(&self, size: u64) -> Result<String> {
+        Ok(self.text(&format!("/v1/checkpoints/{size}")).await?)
+    }
+
     /// The consistency proof between two sizes, made from the log's own tiles; empty from nothing.
     pub async fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>> {
         if old == 0 {
@@ -114,12 +119,6 @@ impl Client {
         }
         let tiles = self.tiles(tiles_for_consistency(old, new)?).await?;
         Ok(consistency_proof(old, new, &tiles)?)
-    }
-
-    /// The inclusion proof of an entry in the tree of a size, made from the log's own tiles.
-    pub async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>> {
-        let tiles = self.tiles(tiles_for_inclusion(index, size)?).await?;
-        Ok(inclusion_proof(index, size, &tiles)?)
     }
 
     /// Brings a note with a witness's line under it.

@@ -51,6 +51,12 @@ pub struct Config {
     /// How long results stay at the hub.
     #[serde(default = "default_keep")]
     pub keep_results: Words,
+    /// How often the TRE's own counts are reported.
+    #[serde(default = "default_report")]
+    pub report: Words,
+    /// The relay as a witness of the log; none where this is missing.
+    #[serde(default)]
+    pub witness: Option<WitnessTable>,
     /// Packets that are taken.
     #[serde(default)]
     pub packet: PacketTable,
@@ -122,6 +128,17 @@ pub struct LinkTable {
     /// MiB of the largest output that may leave; it is held in memory until it is known to be cleared.
     #[serde(default = "default_output")]
     pub max_output_mib: u64,
+}
+
+/// The relay as a witness of the log.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessTable {
+    /// The folder with a key of its own and the record of what it cosigned.
+    pub dir: PathBuf,
+    /// How often the log is looked at.
+    #[serde(default = "default_every")]
+    pub every: Words,
 }
 
 /// Who signs off.
@@ -290,6 +307,14 @@ fn default_keep() -> Words {
     Words(std::time::Duration::from_hours(90 * 24))
 }
 
+fn default_report() -> Words {
+    Words(std::time::Duration::from_hours(7 * 24))
+}
+
+fn default_every() -> Words {
+    Words(std::time::Duration::from_secs(2))
+}
+
 fn default_output() -> u64 {
     256
 }
@@ -306,6 +331,8 @@ mod tests {
         assert_eq!(config.watch, default_watch());
         assert_eq!(config.packet_patience, default_patience());
         assert_eq!(config.keep_results, default_keep());
+        assert_eq!(config.report, default_report());
+        assert_eq!(config.witness.unwrap().every, default_every());
         assert_eq!(config.link.max_output_mib, default_output());
         assert_eq!(config.limits(), Limits::default());
         assert_eq!(config.recheck, How::default());

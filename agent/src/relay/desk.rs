@@ -5,6 +5,7 @@ mod lease;
 mod link;
 mod list;
 mod outputs;
+mod report;
 mod take;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub use self::job::{Collected, Notes, Refusal as RefusalNote, ResultPacket};
 pub(crate) use self::link::PACKET;
 pub(crate) use self::list::HOLD;
 pub use self::list::Hold;
+pub use self::report::Counts;
 use crate::client::{Client, Follower};
 use crate::keyfile::Keys;
 use crate::link::Peer;
@@ -201,7 +203,7 @@ impl Desk {
 
     /// Fetches the newest checkpoint, verifies that it continues the last one, and keeps it.
     ///
-    /// Every checkpoint that the relay has verified passes here once: whoever cosigns them for the TRE does it here.
+    /// Every checkpoint that the relay goes by has passed here, the ones that it cosigns for the TRE too.
     pub async fn advance(&self) -> anyhow::Result<Seen> {
         // One at a time, so that each checkpoint is held against the one before; nobody waits for the hub meanwhile.
         let _turn = self.advancing.lock().await;

@@ -7,11 +7,12 @@ use daybook_core::id::Actor;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use super::{Config, Identity, Mode, Status};
+use super::{Config, Identity, Mode, Status, WitnessTable};
 use crate::client::{Client, Follower};
 use crate::doctor::{Finding, clock, space};
 use crate::link::Tls;
 use crate::random;
+use crate::witness::WitnessError;
 
 /// How long the hub may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -36,6 +37,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
                 "keys",
                 format!("are those of {}", identity.keys.actor),
             ));
+            findings.extend(config.witness.as_ref().map(|table| witness(table, &identity)));
             findings.extend(hub(config, &identity).await);
         }
         Err(error) => findings.push(Finding::error("keys", &error)),
@@ -63,6 +65,22 @@ async fn link(config: &Config) -> Finding {
                 "choose another `link.listen`, or end what listens there",
             )
         }
+    }
+}
+
+/// Whether the witness has its key and its record.
+fn witness(table: &WitnessTable, identity: &Identity) -> Finding {
+    match super::witness::open(&table.dir, identity) {
+        Ok(witness) => Finding::ok("witness", format!("cosigns as {}", witness.key())),
+        Err(error) if matches!(error.downcast_ref(), Some(WitnessError::InUse(_))) => Finding::ok(
+            "witness",
+            format!("{} is in use by a relay that runs", table.dir.display()),
+        ),
+        Err(error) => Finding::fail(
+            "witness",
+            format!("{error:#}"),
+            "make a key (`daybook witness new`), and say once how its record begins (`daybook witness begin`)",
+        ),
     }
 }
 

@@ -18,7 +18,8 @@ use crate::spool::names;
 const QUESTIONS: &str = "Besides, the relay asks the hub, over HTTPS and signed with its own key where that is needed: which jobs wait \
 for this TRE (every 25 seconds at most), for checkpoints, tiles, proofs and entries of the log, for the streams of projects, \
 workflows, datasets, approvals and submissions that open jobs rest on, for openings that the TRE may read, and for the packets \
-of its jobs. Such a question holds the names of the things that it is about, the relay's own name, and the time.";
+of its jobs. Where it is a witness it asks what other witnesses have cosigned, and brings its own cosignatures: a name, a time and \
+a signature. Such a question holds the names of the things that it is about, the relay's own name, and the time.";
 
 /// One thing that has left, or would have.
 #[derive(Clone, Debug, PartialEq, Serialize)]

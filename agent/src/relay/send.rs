@@ -19,7 +19,7 @@ use super::standing::hold_code;
 use super::step::refused;
 use super::{DeskError, Relay};
 use crate::client::{ClientError, StreamHead};
-use crate::outbox::Item;
+use crate::outbox::{Item, Outbox};
 
 /// The first and the longest pause after a failure.
 const FIRST: Duration = Duration::from_millis(250);
@@ -125,6 +125,9 @@ impl Relay {
         );
         self.desk
             .with_outbox(|outbox| outbox.set_index(item.number, receipt.index));
+        if let Some(witness) = &self.witness {
+            witness.expect(receipt.index, *item.event.leaf());
+        }
         Ok(Sent::Taken)
     }
 
@@ -158,7 +161,10 @@ impl Relay {
     async fn set_aside(&self, item: &Item, problem: Value) -> Result<()> {
         let claims = item.event.claims();
         let Stream::Job(job) = claims.sub else {
-            return Ok(());
+            // Counts of the TRE: they are reported anew where its stream ends by then.
+            warn!("The hub refuses {}: {}", claims.kind, reason(&problem));
+            let aside = |outbox: &mut Outbox| outbox.set_aside(&claims.sub, claims.seq, problem, None);
+            return Ok(self.desk.with_outbox(aside)?);
         };
         let head: StreamHead = self.client.stream_head(&claims.sub.to_string()).await?;
         ensure!(

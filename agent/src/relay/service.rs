@@ -1,4 +1,4 @@
-//! The relay as it runs: the link, and four loops that share the desk.
+//! The relay as it runs: the link, and the loops that share the desk.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::health::Health;
-use super::{Config, Desk, poll, send, status, step, watch};
+use super::witness::Cosigning;
+use super::{Config, Desk, poll, report, send, status, step, watch, witness};
 use crate::client::Client;
 use crate::link::{Server, Tls};
 use crate::packet::Checked;
@@ -22,6 +23,8 @@ pub struct Relay {
     pub(super) client: Client,
     pub(super) health: Health,
     pub(super) retriever: Retriever,
+    /// The witness, where the TRE runs one here.
+    pub(super) witness: Option<Cosigning>,
     /// Packets that were checked, so that each is taken apart once.
     pub(super) checked: Mutex<BTreeMap<Uuid, Arc<Checked>>>,
 }
@@ -35,7 +38,12 @@ impl Relay {
         places.proxy = places.proxy.or_else(|| config.proxy.clone());
         let retriever = Retriever::new(&places).context("in the table [retrieve]")?;
         let desk = Desk::open(&config.folder(), config.identity()?, client.clone())?;
+        // In the shadow nothing leaves, cosignatures neither.
+        let table = config.witness.as_ref().filter(|_| !desk.identity().is_shadow);
+        let witness = table.map(|table| Cosigning::open(&table.dir, table.every.0, &desk, client.clone()));
+        let witness = witness.transpose()?;
         Ok(Self {
+            witness,
             config,
             desk: Arc::new(desk),
             client,
@@ -82,6 +90,8 @@ pub async fn run(
     loops.spawn(watch::run(relay.clone(), stop.clone()));
     loops.spawn(send::run(relay.clone(), stop.clone()));
     loops.spawn(step::run(relay.clone(), stop.clone()));
+    loops.spawn(witness::run(relay.clone(), stop.clone()));
+    loops.spawn(report::run(relay.clone(), stop.clone()));
     loops.spawn(status::run(relay.clone(), stop.clone()));
     while let Some(ended) = loops.join_next().await {
         // One that ends before it is told to takes the others with it: half a relay helps nobody.

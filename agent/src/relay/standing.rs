@@ -117,6 +117,11 @@ impl Standing {
         self.streams.get(stream).and_then(Known::state)
     }
 
+    /// Position and leaf hash of the last event of a stream, as far as it was followed.
+    pub fn head(&self, stream: &Stream) -> Option<(u64, Hash)> {
+        self.streams.get(stream)?.head()
+    }
+
     /// The rule table in force.
     pub fn table(&self) -> &Arc<Table> {
         &self.table

@@ -33,6 +33,9 @@ pub struct Status {
     pub hold: Option<Hold>,
     /// Entries of the log that the relay has verified.
     pub seen: Option<u64>,
+    /// The relay as a witness, where it is one.
+    #[serde(default)]
+    pub witness: Option<WitnessStatus>,
     /// Events that wait to be sent.
     pub unsent: usize,
     /// Events that were sent and are not proved yet.
@@ -41,6 +44,15 @@ pub struct Status {
     pub messages: Vec<Message>,
     /// The open jobs.
     pub jobs: Vec<JobStatus>,
+}
+
+/// The relay as a witness.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WitnessStatus {
+    /// Its verifier key.
+    pub key: String,
+    /// Entries of the tree that it cosigned last; `None` before the first.
+    pub size: Option<u64>,
 }
 
 /// One open job.
@@ -127,7 +139,10 @@ impl Relay {
             proved: job.events.iter().filter(|event| event.is_proved).count(),
             events: job.events.len(),
         });
+        let origin = self.desk.identity().origin();
+        let witness = self.witness.as_ref().map(|witness| witness.standing(origin));
         Status {
+            witness: witness.map(|(key, size)| WitnessStatus { key, size }),
             at: random::now(),
             is_shadow: self.is_shadow(),
             hold: self.desk.hold(),

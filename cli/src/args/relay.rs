@@ -28,6 +28,8 @@ pub enum RelayCommand {
     Hold(HoldArgs),
     /// End that: what was held goes on
     Resume(ReleaseArgs),
+    /// Report the TRE's own counts into the log now, and not only when that is due
+    Report,
     /// Look whether a relay can run here, and say what to do where it cannot; changes nothing
     Doctor(ShowArgs),
     /// Leave the shadow: from now on events and results leave

@@ -33,6 +33,10 @@ pub(super) async fn run(args: RelayArgs) -> Result<ExitCode> {
                 "Nothing was held."
             });
         }
+        RelayCommand::Report => {
+            relay::ask_report(&config)?;
+            output::line("The relay reports its counts within seconds, or when it starts.");
+        }
         RelayCommand::Doctor(args) => return doctor::show(&relay::examine(&config).await, args.json),
         RelayCommand::GoLive => {
             relay::go_live(&config)?;
@@ -115,6 +119,13 @@ fn status(config: &Config, as_json: bool) -> Result<ExitCode> {
         "Seen of the log: {seen}. Events to be sent: {}; sent and not proved yet: {}.",
         status.unsent, status.unproved
     ));
+    if let Some(witness) = &status.witness {
+        let size = witness.size.unwrap_or(0);
+        output::line(&format!(
+            "As the witness {}: cosigned {size} entries.",
+            witness.key
+        ));
+    }
     for message in &status.messages {
         output::line(&format!(
             "! {}, since {}: {}",

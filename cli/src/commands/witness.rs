@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use daybook_agent::client::Client;
 use daybook_agent::witness::{self, Beginning, Outbound, Witness, create_key};
 use daybook_core::note::Note;
@@ -23,6 +23,15 @@ pub(super) async fn run(command: WitnessCommand) -> Result<ExitCode> {
         WitnessCommand::New { dir, name } => {
             let key = create_key(&dir, &name)?;
             output::line(&key.to_string());
+            Ok(ExitCode::SUCCESS)
+        }
+        WitnessCommand::Begin(args) => {
+            ensure!(
+                args.first_contact.is_some(),
+                "say how the record begins: --first-contact none, or --first-contact FILE"
+            );
+            let witness = open(&args)?;
+            output::line(&witness.key().to_string());
             Ok(ExitCode::SUCCESS)
         }
         WitnessCommand::Serve(args) => serve(args).await,
@@ -53,7 +62,7 @@ async fn serve(args: WitnessServeArgs) -> Result<ExitCode> {
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
     let address = listener.local_addr()?;
-    info!(%address, key = %witness.key(), "Cosigning as {} on http://{address}", witness.key());
+    info!(%address, key = %witness.key(), "Listening on {address} and cosigning as {}", witness.key());
     let stop = CancellationToken::new();
     let serving = tokio::spawn(daybook_api::serve(
         listener,

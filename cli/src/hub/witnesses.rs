@@ -218,14 +218,20 @@ impl Asking {
         }
     }
 
-    /// Asks about the newest checkpoint; `false` where another hub has had the turn within the second.
+    /// Asks about the newest checkpoint that another witness has cosigned, or else the newest of all: a quorum is of one
+    /// checkpoint, and on a busy log each witness would cosign another.
+    ///
+    /// `false` where another hub has had the turn within the second.
     async fn turn(&mut self) -> Result<bool> {
         let Some(cosigned) = self.witnesses.take_turn(&self.key).await? else {
             return Ok(false);
         };
-        let Some(released) = self.witnesses.published().latest() else {
+        let Some(newest) = self.witnesses.published().latest() else {
             return Ok(false);
         };
+        let others = self.witnesses.cosigned();
+        let others = others.filter(|released| released.head.size > cosigned);
+        let mut released = others.unwrap_or_else(|| newest.clone());
         if cosigned >= released.head.size {
             self.asked = cosigned;
             return Ok(true);
@@ -241,7 +247,12 @@ impl Asking {
                     self.asked = released.head.size;
                     return Ok(true);
                 }
-                Asked::Conflict(size) if attempt == 0 && size <= released.head.size => old = size,
+                Asked::Conflict(size) if attempt == 0 && size <= newest.head.size => {
+                    old = size;
+                    if size > released.head.size {
+                        released = newest.clone();
+                    }
+                }
                 Asked::Conflict(size) => {
                     self.compare().await?;
                     anyhow::bail!(

@@ -6,6 +6,7 @@ pub(crate) mod federation;
 mod operator;
 pub(crate) mod process;
 mod trouble;
+mod witness;
 
 use daybook_agent::link::wire::{OutputFile, OutputsRequest};
 use daybook_agent::packet::{Limits, commitment, sha512_hex};

@@ -66,7 +66,7 @@ pub(crate) fn serve_witness(folder: &Path, log_key: &str, more: &[&str]) -> Resu
     let mut log = String::new();
     for line in lines.by_ref() {
         let line = line.unwrap();
-        if let Some((_, rest)) = line.split_once(" on http://") {
+        if let Some((_, rest)) = line.split_once("Listening on ") {
             let address: String = rest
                 .chars()
                 .take_while(|c| c.is_ascii_digit() || ".:".contains(*c))
@@ -82,7 +82,7 @@ pub(crate) fn serve_witness(folder: &Path, log_key: &str, more: &[&str]) -> Resu
     Err(log)
 }
 
-fn add_to_config(site: &Site, text: &str) {
+pub(crate) fn add_to_config(site: &Site, text: &str) {
     let path = site.path("daybook.toml");
     let config = std::fs::read_to_string(&path).unwrap();
     std::fs::write(path, format!("{config}{text}")).unwrap();

@@ -114,6 +114,11 @@ impl Witnesses {
             .unwrap_or(released)
     }
 
+    /// The newest checkpoint that any witness has cosigned, as far as this hub has heard.
+    pub fn cosigned(&self) -> Option<Released> {
+        self.newest.borrow().cosigned.clone()
+    }
+
     /// The newest checkpoint that the quorum has cosigned.
     pub fn witnessed(&self) -> Option<Released> {
         self.newest.borrow().witnessed.clone()
