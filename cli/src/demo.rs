@@ -8,6 +8,7 @@ mod checks;
 mod job;
 mod program;
 mod prove;
+mod quorum;
 mod stage;
 mod timeline;
 mod tre;
@@ -94,5 +95,8 @@ async fn play(stage: &Stage, zones: &mut Vec<Zone>, cwltool: &Path) -> Result<bo
     timeline.chapter("What the public reads");
     job::show_public(&submitted, stage, &timeline).await?;
     timeline.chapter("Every entry is proved, offline");
-    prove::prove_all(stage, &timeline).await
+    let is_proved = prove::prove_all(stage, &timeline).await?;
+    timeline.chapter("Two TREs and an outsider vouch for the log, and an auditor reads all of it");
+    let is_sound = quorum::audit(stage, &cast, &timeline).await?;
+    Ok(is_proved && is_sound)
 }

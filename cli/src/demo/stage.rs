@@ -10,6 +10,7 @@ use daybook_core::note::VerifierKey;
 use daybook_register_web::Settings;
 use tempfile::TempDir;
 
+use super::quorum::Witnesses;
 use crate::args::DemoArgs;
 use crate::commands::output;
 use crate::config::{Config, LimitTable, PacketConfig, Secrets, WitnessConfig};
@@ -25,6 +26,7 @@ const ORIGIN: &str = "demo.daybook.example/log";
 pub(super) struct Stage {
     pub(super) folder: PathBuf,
     pub(super) client: Client,
+    pub(super) witnesses: Witnesses,
     config: Config,
     hub: Hub,
     /// Removed when the demo ends, unless the user named a folder.
@@ -35,7 +37,7 @@ impl Stage {
     /// Founds a log in a fresh folder and starts its hub.
     pub(super) async fn build(args: &DemoArgs) -> Result<Self> {
         let (folder, temporary) = folder(args.data_dir.as_deref())?;
-        let config = Config {
+        let mut config = Config {
             origin: ORIGIN.to_owned(),
             listen: args.listen,
             tls_cert: None,
@@ -63,6 +65,8 @@ impl Stage {
         output::line(&format!("Daybook demo in {}", folder.display()));
         output::line("Starting a private PostgreSQL and founding a log …");
         let founding = hub::found(&config, &secrets, "The demo's log").await?;
+        let witnesses = Witnesses::open(&folder.join("witnesses"), &founding.log_key).await?;
+        config.witnesses = witnesses.config();
         let hub = Hub::start(&config, &secrets, Consent::default()).await?;
         let client = Client::new(&format!("http://{}", hub.address()))?;
         output::line(&format!("  hub           http://{}", hub.address()));
@@ -71,6 +75,7 @@ impl Stage {
         Ok(Self {
             folder,
             client,
+            witnesses,
             config,
             hub,
             temporary,
@@ -123,11 +128,14 @@ impl Stage {
         output::line(&format!("  curl {base}/log/checkpoint"));
         output::line(&format!("  curl '{base}/v1/events?type=job-released'"));
         output::line(&format!("  curl {base}/v1/tres/wessex/queue"));
+        output::line(&format!("  curl {base}/v1/witnesses"));
     }
 
     /// Ends the hub and removes what was only for the demo.
     pub(super) async fn clear(self) -> Result<()> {
-        self.hub.stop().await?;
+        let stopped = self.hub.stop().await;
+        self.witnesses.end().await?;
+        stopped?;
         if let Some(folder) = self.temporary {
             folder.close().context("the demo's folder could not be removed")?;
         }

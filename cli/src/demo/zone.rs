@@ -51,6 +51,7 @@ impl Zone {
             "spool": folder.join("relay"),
             "mode": "live",
             "watch": "1 second",
+            "witness": { "dir": stage.witnesses.of(tre.slug.as_str()), "every": "1 second" },
             "link": {
                 "listen": "127.0.0.1:0",
                 "name": link,
