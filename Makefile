@@ -18,7 +18,7 @@ CHAOS_MINUTES ?= 10
 BENCH = RUSTFLAGS='--cfg curve25519_dalek_backend="avx512"' cargo run --release --locked -q -p daybook-bench -- run --date "$$(date -u +%F)" \
   --commit "$$(git rev-parse --short HEAD 2>/dev/null || echo unknown)" --entries
 
-.PHONY: help setup demo test wfexs-test chaos fuzz bench bench-large generate deny clean
+.PHONY: help setup demo test interop wfexs-test walk chaos fuzz bench bench-large generate deny clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,9 @@ test: setup ## everything CI checks: format, lints, all tests against a real Pos
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
+
+interop: ## a witness and a verifier that are not ours, in Go, fetched from Debian, against our hub and ours against them
+	@scripts/interop.sh
 
 wfexs-test: ## run our cases with a WfExS-backend that you have: WFEXS=its command, WFEXS_CACHE=its filled cache folder
 	@test -n "$(WFEXS)" && test -n "$(WFEXS_CACHE)" || { echo "say WFEXS='<python> <WfExS-backend.py>' and WFEXS_CACHE=<folder>" >&2; exit 2; }

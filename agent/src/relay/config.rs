@@ -332,7 +332,7 @@ mod tests {
         assert_eq!(config.packet_patience, default_patience());
         assert_eq!(config.keep_results, default_keep());
         assert_eq!(config.report, default_report());
-        assert_eq!(config.witness.unwrap().every, default_every());
+        assert_eq!(config.witness.as_ref().unwrap().every, default_every());
         assert_eq!(config.link.max_output_mib, default_output());
         assert_eq!(config.limits(), Limits::default());
         assert_eq!(config.recheck, How::default());

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
+mod attacks;
 mod bin;
 mod browser;
 mod chaos;
@@ -10,6 +11,7 @@ mod custody;
 mod demo;
 mod doctor;
 mod hub;
+mod interop;
 mod operation;
 mod packet;
 mod register;

@@ -53,9 +53,9 @@ pub(crate) struct Federation {
     pub(crate) member: Author,
     /// The TRE's review service at the hub, for approvals.
     pub(crate) review: Author,
-    pub(crate) operator: Author,
+    pub(crate) operator: Box<Author>,
     /// The TRE's root, which is offline where TREs are real.
-    pub(crate) tre_root: Author,
+    pub(crate) tre_root: Box<Author>,
     pub(crate) root: String,
     pub(crate) project: Uuid,
     pub(crate) workflow: Uuid,
@@ -288,8 +288,8 @@ impl Federation {
             member,
             review: author(Keys::read(&site.path("keys/tre-wessex-review.json")).unwrap()),
             root: root.keys.event.public().thumbprint().to_base64url(),
-            operator,
-            tre_root: root,
+            operator: operator.into(),
+            tre_root: root.into(),
             project,
             workflow,
             member_id,

@@ -19,11 +19,14 @@ async fn witnessed() -> (Federation, String) {
     std::fs::write(&policy, format!("witness wessex {vkey}\nquorum wessex\n")).unwrap();
     let config = federation.site.path("daybook.toml");
     let text = std::fs::read_to_string(&config).unwrap();
-    let table = format!("[witnesses]\npolicy = {policy:?}\n");
+    let table = format!("[witnesses]\npolicy = \"{}\"\n", policy.display());
     std::fs::write(&config, text + &table).unwrap();
     federation.configure(
         "[retrieve]",
-        &format!("[witness]\ndir = {folder:?}\nevery = \"1 second\"\n[retrieve]"),
+        &format!(
+            "[witness]\ndir = \"{}\"\nevery = \"1 second\"\n[retrieve]",
+            folder.display()
+        ),
     );
     assert!(federation.hub.take().unwrap().terminate());
     federation.start_hub();

@@ -1,0 +1,212 @@
+//! What authors are told, and what they do: backdating, withheld events, and keys that somebody else made.
+
+use axum::http::{Method, StatusCode};
+use daybook_agent::author::Draft;
+use daybook_agent::keyfile::Keys;
+use daybook_core::event::Event;
+use serde_json::{Value, json};
+
+use super::forger::{Forged, alter};
+use super::liar::{Asked, Liar};
+use super::scene::{Auditor, ORIGIN, Scene, shared};
+use crate::bin::run;
+use crate::relay::federation::Federation;
+
+const DAY: i64 = 86_400;
+
+/// An event without sealed fields.
+pub(crate) fn draft_for(stream: &str, kind: &'static str, clear: Value) -> Draft<'static> {
+    Draft {
+        stream: stream.parse().unwrap(),
+        kind,
+        clear,
+        sealed: Vec::new(),
+    }
+}
+
+/// What a TRE counts of itself: an event that is quickly made.
+pub(crate) fn counts() -> (&'static str, &'static str, Value) {
+    let journal = daybook_core::Hash::of(b"journal").to_base64url();
+    let clear = json!({ "made": 0, "acknowledged": 0, "waiting": 0, "runs": 0, "journal": journal });
+    ("tre/wessex", "tre-reported", clear)
+}
+
+/// The event that somebody posts, if it is of a type.
+fn posted(asked: &Asked, kind: &str) -> Option<Event> {
+    if asked.method != Method::POST || !asked.path.starts_with("/v1/events") {
+        return None;
+    }
+    let body: Value = serde_json::from_slice(&asked.body).ok()?;
+    let event = Event::parse(body["event"].as_str()?).ok()?;
+    (event.claims().kind == kind).then_some(event)
+}
+
+/// What a hub answers that has appended nothing: a receipt for a place where another entry stands.
+fn false_receipt(event: &Event, index: u64) -> (StatusCode, Vec<u8>) {
+    let claims = event.claims();
+    let receipt = json!({
+        "index": index, "leaf_hash": event.leaf().to_base64url(), "stream": claims.sub.to_string(), "seq": claims.seq,
+    });
+    (StatusCode::CREATED, receipt.to_string().into_bytes())
+}
+
+#[test]
+fn an_event_that_is_dated_back_is_told() {
+    let scene = shared();
+    {
+        let _turn = scene.federation();
+        let event = scene.sign(&scene.keys("relay"), counts(), |claims| claims.iat -= 10 * DAY);
+        scene.post(&event).unwrap();
+    }
+    let verdict = Auditor::new(&scene).audit(&scene.url, &[]);
+    assert!(verdict.says("late"), "{verdict:#?}");
+    let words = verdict.report.to_string();
+    assert!(
+        words.contains("tre/wessex/relay: 1 events, the latest by 239 h")
+            || words.contains("tre/wessex/relay: 1 events, the latest by 240 h"),
+        "{words}"
+    );
+}
+
+#[test]
+fn a_tre_for_which_the_operator_made_the_key_is_found_by_what_the_tre_publishes() {
+    let scene = shared();
+    let by_operator = Keys::fresh("tre/kent/root".parse().unwrap()).unwrap();
+    let thumbprint = |keys: &Keys| keys.event.public().thumbprint().to_base64url();
+    {
+        let mut federation = scene.federation();
+        let invited = json!({ "tre": "kent", "root": thumbprint(&by_operator) });
+        let invited = draft_for("federation", "tre-invited", invited);
+        scene.block_on(federation.operator.say(&invited)).unwrap();
+        let registration = by_operator.registration(ORIGIN);
+        let mut kent = scene.author(by_operator, &scene.url);
+        let joined = Draft {
+            sealed: vec![("name", "Kent".into())],
+            ..draft_for("tre/kent", "tre-joined", json!({ "keys": registration }))
+        };
+        let receipt = scene.block_on(kent.say(&joined)).unwrap();
+        scene.until_published(&receipt);
+    }
+    let own = Keys::fresh("tre/kent/root".parse().unwrap()).unwrap();
+    let anchors = scene.path("anchors.txt");
+    let root = scene.federation().root.clone();
+    std::fs::write(
+        &anchors,
+        format!("tre wessex {root}\ntre kent {}\n", thumbprint(&own)),
+    )
+    .unwrap();
+    let anchors = anchors.to_str().unwrap();
+    let verdict = Auditor::new(&scene).audit(&scene.url, &["--anchors", anchors]);
+    verdict.finds("tre-root-differs");
+    let words = verdict.report.to_string();
+    assert!(
+        words.contains("kent by the root") && !words.contains("wessex by the root"),
+        "{words}"
+    );
+}
+
+#[test]
+fn a_withheld_withdrawal_has_no_proof() {
+    let scene = shared();
+    let liar = Liar::before(&scene);
+    liar.lie(|asked| Some(false_receipt(&posted(asked, "approval-withdrawn")?, 10)));
+    let (review, workflow) = (scene.keys("review"), scene.federation().workflow);
+    let stream = format!("approval/wessex/workflow/{workflow}");
+    let withdrawn = scene.sign(
+        &review,
+        (&stream, "approval-withdrawn", json!({ "reason": "other" })),
+        |_| {},
+    );
+    let client = daybook_agent::client::Client::new(&liar.url).unwrap();
+    // The hub says that it stands there.
+    let receipt = scene.block_on(client.append(&withdrawn, &[], false)).unwrap();
+    let proof = scene.block_on(client.proof(receipt.index)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (entry, proof) = (file("entry", withdrawn.as_str()), file("proof", &proof));
+    let verified = run(&["verify", &proof, "--entry", &entry, "--log-key", &scene.log_key]);
+    assert_eq!(verified.status.code(), Some(1));
+    // An honest hub, asked for that leaf, has none; the author keeps the event and appends it elsewhere or again.
+    assert!(
+        scene
+            .block_on(client.entry_of(withdrawn.leaf()))
+            .unwrap()
+            .is_none()
+    );
+}
+
+/// Runs the TRE's relay with the liar between it and the hub.
+fn behind(federation: &Federation, liar: &Liar) -> crate::relay::process::RelayProcess {
+    federation.configure(&federation.door.url(), &liar.url);
+    federation.relay()
+}
+
+/// The relay as it was.
+fn freed(federation: &Federation, liar: &Liar) -> crate::relay::process::RelayProcess {
+    federation.configure(&liar.url, &federation.door.url());
+    federation.relay()
+}
+
+fn size(scene: &Scene) -> u64 {
+    scene.entries().len() as u64
+}
+
+#[test]
+fn a_refusal_that_the_hub_hides_is_missed_by_the_relay_which_cosigns_no_more() {
+    let scene = shared();
+    let liar = Liar::before(&scene);
+    let mut federation = scene.federation();
+    liar.lie(|asked| Some(false_receipt(&posted(asked, "job-refused")?, 10)));
+    let relay = behind(&federation, &liar);
+    let job = scene.block_on(federation.submit_nothing());
+    scene.block_on(federation.until_state(job, "collected"));
+    let status = scene.block_on(federation.until_status("the hub acknowledged entry 10"));
+    assert!(status.contains("the proof of entry 10 does not hold"), "{status}");
+    assert_eq!(
+        scene.block_on(federation.state(job)).as_deref(),
+        Some("collected")
+    );
+    relay.kill();
+    // The event is still in the outbox: an honest hub gets it.
+    let relay = freed(&federation, &liar);
+    scene.block_on(federation.until_state(job, "refused"));
+    assert!(relay.terminate());
+}
+
+#[test]
+fn a_tree_of_its_own_for_one_tre_is_not_taken_by_its_relay() {
+    let scene = shared();
+    let liar = Liar::before(&scene);
+    let federation = scene.federation();
+    let relay = behind(&federation, &liar);
+    let seen = scene.block_on(federation.until_status("Seen of the log"));
+    assert!(!seen.contains("disagree"), "{seen}");
+    let before = size(&scene);
+    liar.serve(Forged::with(&scene, |entries| {
+        let last = entries.len() - 1;
+        entries[last] = alter(&entries[last], |claims| claims.iat -= 1);
+        entries.push(entries[0].clone());
+    }));
+    let status = scene.block_on(federation.until_status("disagree"));
+    assert!(status.contains("Keep both: they prove it"), "{status}");
+    // And nothing of that tree is cosigned.
+    let record = witness_record(&scene);
+    assert!(record <= before, "{record} of {before}");
+    assert!(relay.terminate());
+    let relay = freed(&federation, &liar);
+    scene.block_on(federation.until_status("As the witness"));
+    assert!(relay.terminate());
+}
+
+/// The size of the checkpoint that the relay's witness has cosigned last.
+fn witness_record(scene: &Scene) -> u64 {
+    let folder = std::fs::read_dir(scene.path("witness")).unwrap();
+    let mut files = folder.map(|entry| entry.unwrap().path());
+    let record = files.find(|path| path.extension().is_some_and(|end| end == "checkpoint"));
+    let text = std::fs::read_to_string(record.unwrap()).unwrap();
+    text.lines().nth(1).unwrap().parse().unwrap()
+}
