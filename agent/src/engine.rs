@@ -25,11 +25,12 @@ pub use command::OwnProgram;
 pub use cwltool::Cwltool;
 pub use error::{FailureCode, RunError};
 pub use find::{FindError, find_cwltool};
-pub use job::{Job, OutputFile, Provided, RunLimits, RunReport};
+pub use job::{GivenImage, Job, OutputFile, Provided, RunLimits, RunReport};
 pub use leftover::remove_tree;
+pub use outputs::named_files;
 pub use sandbox::{Isolation, Network, Sandbox, SandboxConfig, SandboxError};
 pub use tes::{Tes, TesConfig, TesError};
-pub use wfexs::Wfexs;
+pub use wfexs::{Wfexs, check_crate, last_execution};
 
 /// One of the engines, ready to run.
 #[derive(Debug)]
@@ -53,6 +54,11 @@ impl Engine {
             Self::Wfexs(_) => "wfexs",
             Self::Tes(_) => "tes",
         }
+    }
+
+    /// Whether it is given the container images that a workflow names. The others run workflows on tools of the TRE's own.
+    pub fn uses_images(&self) -> bool {
+        matches!(self, Self::Command(_))
     }
 
     /// Runs the workflow of a packet and returns its output files.

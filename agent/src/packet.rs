@@ -29,8 +29,7 @@ mod rules;
 mod workflow;
 
 pub use archive::Limits;
-pub(crate) use bag::zip_files;
-pub use bag::{Bag, Payload};
+pub use bag::{Bag, Payload, zip_files};
 pub use check::{Checked, check};
 pub use document::document;
 pub use error::{BagError, NameRule};

@@ -26,8 +26,8 @@ pub use self::config::{
     AboutTable, Config, How, LinkTable, Mode, PacketTable, Reference, SignOffTable, WitnessTable,
 };
 pub use self::control::{go_live, hold_all, release_hold};
-pub(crate) use self::desk::PACKET;
 pub use self::desk::{Collected, Counts, Desk, DeskError, Hold, Identity, Notes, RefusalNote, ResultPacket};
+pub(crate) use self::desk::{PACKET, RESULT};
 pub use self::doctor::examine;
 pub use self::health::Message;
 pub use self::outbound::{Leaving, outbound};

@@ -14,6 +14,7 @@ mod registered;
 mod scan;
 mod store;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,7 +24,9 @@ use reqwest::Url;
 pub use self::config::{Config, Images, Rewrite};
 pub use self::error::RetrieveError;
 use self::fetch::{Answer, Fetcher};
-use self::images::{named_images, parse_hex};
+use self::images::parse_hex;
+pub use self::images::{Named, named_images};
+pub use self::oci::check_archive;
 pub use self::registered::Registered;
 use self::store::{Receipt, Store, hex};
 use crate::packet::{Checked, Limits, Payload, read_workflow, workflow_copy, workflow_digest, zip_files};
@@ -50,6 +53,21 @@ pub enum ImageForm {
 }
 
 impl ImageForm {
+    /// As the link and engines spell it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::OciArchive => "oci-archive",
+            Self::Sif => "sif",
+        }
+    }
+
+    /// The form of that spelling.
+    pub(crate) fn from_str(text: &str) -> Option<Self> {
+        [Self::OciArchive, Self::Sif]
+            .into_iter()
+            .find(|form| form.as_str() == text)
+    }
+
     fn extension(self) -> &'static str {
         match self {
             Self::OciArchive => "tar",
@@ -112,13 +130,7 @@ impl Retriever {
         if config.only_mirror && mirror.is_none() {
             return Err(RetrieveError::Config("only_mirror needs a mirror".to_owned()));
         }
-        for (image, file) in &config.sif {
-            if sha256(image).and(sha256(file)).is_none() {
-                return Err(RetrieveError::Config(format!(
-                    "sif: {image:?} = {file:?} must be sha256: and 64 lower-case hexadecimal digits"
-                )));
-            }
-        }
+        check_sif(&config.sif)?;
         Ok(Self {
             store: Store::open(&config.store)?,
             fetcher: Fetcher::new(config)?,
@@ -338,7 +350,7 @@ impl Retriever {
     }
 
     async fn fetch_image(&self, digest: &Hash, form: ImageForm, to: &Path) -> Result<bool, RetrieveError> {
-        let name = format!("image/sha256-{}.{}", hex(digest), form.extension());
+        let name = format!("image/{}", image_file(digest, form));
         let Some(url) = self.below_mirror(&name)? else {
             return Ok(false);
         };
@@ -380,20 +392,48 @@ impl Retriever {
         digest: &Hash,
         form: ImageForm,
     ) -> Result<(), RetrieveError> {
-        let stands_for = self.config.sif.get(&format!("sha256:{}", hex(digest)));
-        let file = stands_for.and_then(|text| sha256(text)).unwrap_or(*digest);
-        let (image, at) = (*digest, path.to_path_buf());
-        let verdict = tokio::task::spawn_blocking(move || match form {
-            ImageForm::OciArchive => oci::verify_archive(&at, &image),
-            ImageForm::Sif => oci::verify_sif(&at, &file),
-        });
-        let verdict = verdict.await.unwrap_or_else(|error| Err(error.to_string()));
-        verdict.map_err(|why| RetrieveError::ImageDiffers {
-            place: path.display().to_string(),
-            digest: *digest,
-            why,
-        })
+        verify_image(path, digest, form, &self.config.sif).await
     }
+}
+
+/// Verifies that a file is the image of that digest. `sif` says which SIF file stands for which image.
+pub(crate) async fn verify_image(
+    path: &Path,
+    digest: &Hash,
+    form: ImageForm,
+    sif: &BTreeMap<String, String>,
+) -> Result<(), RetrieveError> {
+    let stands_for = sif.get(&format!("sha256:{}", hex(digest)));
+    let file = stands_for.and_then(|text| sha256(text)).unwrap_or(*digest);
+    let (image, at) = (*digest, path.to_path_buf());
+    let verdict = tokio::task::spawn_blocking(move || match form {
+        ImageForm::OciArchive => oci::verify_archive(&at, &image),
+        ImageForm::Sif => oci::verify_sif(&at, &file),
+    });
+    let verdict = verdict.await.unwrap_or_else(|error| Err(error.to_string()));
+    verdict.map_err(|why| RetrieveError::ImageDiffers {
+        place: path.display().to_string(),
+        digest: *digest,
+        why,
+    })
+}
+
+/// Whether the SIF files that a TRE says stand for images are named by digests.
+pub(crate) fn check_sif(sif: &BTreeMap<String, String>) -> Result<(), RetrieveError> {
+    let wrong = sif
+        .iter()
+        .find(|(image, file)| sha256(image).and(sha256(file)).is_none());
+    match wrong {
+        None => Ok(()),
+        Some((image, file)) => Err(RetrieveError::Config(format!(
+            "sif: {image:?} = {file:?} must be sha256: and 64 lower-case hexadecimal digits"
+        ))),
+    }
+}
+
+/// The name of an image's file, which follows from its digest.
+pub(crate) fn image_file(digest: &Hash, form: ImageForm) -> String {
+    format!("sha256-{}.{}", hex(digest), form.extension())
 }
 
 /// `sha256:` and 64 hexadecimal digits.

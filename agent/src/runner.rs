@@ -11,6 +11,7 @@ mod advance;
 mod attempt;
 pub(crate) mod config;
 mod doctor;
+mod images;
 mod outcome;
 mod release;
 pub mod rules;
@@ -25,6 +26,7 @@ use uuid::Uuid;
 
 pub use self::config::{Config, EngineConfig, RelayTable};
 pub use self::doctor::examine;
+pub use self::images::ImagesConfig;
 pub use self::outcome::Outcome;
 pub(crate) use self::outcome::output;
 pub use self::set::{OutputSet, SetFile};
@@ -33,6 +35,7 @@ pub use self::work::run;
 use crate::datasets::DatasetError;
 use crate::engine::RunError;
 use crate::link::LinkError;
+use crate::retrieve::RetrieveError;
 use crate::spool::SpoolError;
 
 /// A step of a job could not be done now.
@@ -51,6 +54,14 @@ pub enum RunnerError {
     /// A dataset's credentials.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    /// An image that the relay has not retrieved.
+    #[error(
+        "the relay has not retrieved the image {0:?}: its `[retrieve] images` must fetch what this runner's engine is to use"
+    )]
+    NoImage(String),
+    /// What the relay handed over is not that image.
+    #[error("an image from the relay")]
+    Image(#[from] RetrieveError),
     /// The relay's view of the job is not what the rules make.
     #[error("the relay's view of the job lacks {0:?}")]
     View(&'static str),

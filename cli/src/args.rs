@@ -285,6 +285,9 @@ pub struct SubmitArgs {
     /// A TRE and the datasets to use there, such as wessex=ID,ID; once for each TRE
     #[arg(long = "to", required = true)]
     pub to: Vec<String>,
+    /// The submission that this one is sent instead of, as after a question of a TRE's checkers; it goes on until it is cancelled
+    #[arg(long)]
+    pub replaces: Option<Uuid>,
 }
 
 /// `daybook track`

@@ -9,6 +9,7 @@ mod keys;
 mod migrate;
 pub(crate) mod output;
 mod packet;
+mod program;
 mod register;
 mod relay;
 mod review;

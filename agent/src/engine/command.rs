@@ -42,11 +42,17 @@ impl OwnProgram {
             .into_iter()
             .map(|one| (one.parameter, described(&one.given)))
             .collect();
+        let mut images = Vec::new();
+        for image in job.images {
+            let file = place.show_image(&image.path)?;
+            images.push(json!({ "reference": image.reference, "form": image.form, "file": file }));
+        }
         let order = json!({
             "version": 1,
             "workflow": place.inside("packet").join(&workflow),
             "workflow_folder": place.inside("packet").join(folder),
             "inputs": inputs,
+            "images": images,
             "outputs": place.inside("out"),
             "limits": {
                 "seconds": job.limits.seconds,

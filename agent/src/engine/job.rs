@@ -21,10 +21,23 @@ pub struct Job<'a> {
     pub packet: &'a Bag,
     /// What the TRE gives for each dataset, by the id that the packet uses.
     pub datasets: &'a BTreeMap<String, Provided>,
+    /// The container images that the workflow names, verified; only engines that use images have any.
+    pub images: &'a [GivenImage],
     /// How much of everything.
     pub limits: &'a RunLimits,
     /// Ends the run early.
     pub stop: &'a CancellationToken,
+}
+
+/// A container image that a run can use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenImage {
+    /// As the workflow names it.
+    pub reference: String,
+    /// `oci-archive` or `sif`.
+    pub form: &'static str,
+    /// Its file, named by its digest.
+    pub path: PathBuf,
 }
 
 /// What a TRE gives a run for a dataset.

@@ -32,7 +32,10 @@ pub(super) fn collect(mut names: Vec<String>, folder: &Path) -> Result<Vec<Outpu
 }
 
 /// The files that a CWL output object names.
-pub(super) fn named_files(object: &[u8]) -> Result<Vec<String>, RunError> {
+///
+/// # Errors
+/// [`RunError::Outputs`] for what is no JSON.
+pub fn named_files(object: &[u8]) -> Result<Vec<String>, RunError> {
     let object: Value = serde_json::from_slice(object)
         .map_err(|_| RunError::Outputs("the engine's output object is no JSON"))?;
     let mut names = Vec::new();

@@ -139,6 +139,22 @@ impl Place {
         Ok(Some(Given::Path { path: at, is_folder }))
     }
 
+    /// Shows an image under its own name, which tells nothing but its digest; answers where.
+    pub(super) fn show_image(&mut self, image: &Path) -> Result<PathBuf, RunError> {
+        let source = image.canonicalize().map_err(RunError::work(image))?;
+        if self.view == View::Same {
+            return Ok(source);
+        }
+        let name = source.file_name().unwrap_or_default();
+        let at = Path::new(SHOWN).join("images").join(name);
+        self.mounts.push(Mount {
+            source: source.clone(),
+            at: at.clone(),
+            is_folder: false,
+        });
+        Ok(at)
+    }
+
     fn free_name(&mut self, parameter: &str, path: &Path) -> String {
         let is_plain = |text: &&str| {
             !text.is_empty()

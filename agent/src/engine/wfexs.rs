@@ -10,6 +10,7 @@ use std::process::Command;
 
 use serde_json::{Map, Value, json};
 
+pub use self::record::{check_crate, last_execution};
 use super::RunError;
 use super::find::program_folders;
 use super::job::{Filled, Given, Job, OutputFile, RunReport, fill};

@@ -175,8 +175,13 @@ impl LinkClient {
         body: Vec<u8>,
         patience: Duration,
     ) -> Result<Vec<u8>, LinkError> {
-        let (mut response, token) = self.send(method, target, body, patience).await?;
-        let signed = self.signed(&response, &token)?;
+        let (response, token) = self.send(method, target, body, patience).await?;
+        self.body(response, &token).await
+    }
+
+    /// The verified bytes of an answer, unless it is a problem.
+    async fn body(&self, mut response: Response, token: &str) -> Result<Vec<u8>, LinkError> {
+        let signed = self.signed(&response, token)?;
         let status = response.status();
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(error))? {
@@ -198,10 +203,7 @@ impl LinkClient {
         let (mut response, token) = self.send(Method::GET, target, Vec::new(), TRANSFER).await?;
         if !response.status().is_success() {
             // A problem, which has no bytes worth a file.
-            return self
-                .bytes(Method::GET, target, Vec::new(), PATIENCE)
-                .await
-                .map(drop);
+            return self.body(response, &token).await.map(drop);
         }
         let signed = self.signed(&response, &token)?;
         let half = into.with_extension("half");

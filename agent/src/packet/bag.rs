@@ -84,7 +84,10 @@ impl Bag {
 }
 
 /// Zips files without a bag around them; equal files give equal bytes.
-pub(crate) fn zip_files(files: &Payload) -> Result<Vec<u8>, BagError> {
+///
+/// # Errors
+/// [`BagError`] for a name that a zip cannot have.
+pub fn zip_files(files: &Payload) -> Result<Vec<u8>, BagError> {
     zip(files.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())))
 }
 

@@ -24,6 +24,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use self::job::Job;
+pub(crate) use self::job::RESULT;
 pub use self::job::{Collected, Notes, Refusal as RefusalNote, ResultPacket};
 pub(crate) use self::link::PACKET;
 pub(crate) use self::list::HOLD;

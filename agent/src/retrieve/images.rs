@@ -7,11 +7,11 @@ use crate::packet::{METADATA_PATH, Payload};
 
 /// An image that a workflow names by its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Named {
+pub struct Named {
     /// As the workflow writes it.
-    pub(super) reference: String,
+    pub reference: String,
     /// What follows `@sha256:`.
-    pub(super) digest: Hash,
+    pub digest: Hash,
 }
 
 /// What names an image in CWL, and what would build or load one from elsewhere.
@@ -24,7 +24,7 @@ const CWL_KEYS: [&str; 4] = ["dockerPull", "dockerFile", "dockerLoad", "dockerIm
 ///
 /// # Errors
 /// [`RetrieveError::Image`] for an image that is named by a tag, by an expression, or by how it is to be built.
-pub(super) fn named_images(files: &Payload) -> Result<Vec<Named>, RetrieveError> {
+pub fn named_images(files: &Payload) -> Result<Vec<Named>, RetrieveError> {
     let mut found: Vec<Named> = Vec::new();
     for (path, bytes) in files {
         let Ok(text) = std::str::from_utf8(bytes) else {

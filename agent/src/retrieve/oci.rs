@@ -27,7 +27,15 @@ const DEPTH: u8 = 4;
 /// What is wrong, in words for the TRE.
 pub(super) fn verify_archive(path: &Path, digest: &Hash) -> Result<(), String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
-    let blobs = read_blobs(BufReader::with_capacity(1 << 20, file))?;
+    check_archive(BufReader::with_capacity(1 << 20, file), digest)
+}
+
+/// The same of bytes from anywhere.
+///
+/// # Errors
+/// What is wrong, in words for the TRE.
+pub fn check_archive(archive: impl Read, digest: &Hash) -> Result<(), String> {
+    let blobs = read_blobs(archive)?;
     if is_whole(digest, &blobs, DEPTH) {
         Ok(())
     } else {

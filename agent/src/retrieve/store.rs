@@ -9,8 +9,8 @@ use daybook_core::Hash;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use super::ImageForm;
 use super::error::RetrieveError;
+use super::{ImageForm, image_file};
 
 const WORKFLOWS: &str = "workflow";
 const IMAGES: &str = "image";
@@ -55,8 +55,7 @@ impl Store {
     }
 
     pub(super) fn image(&self, digest: &Hash, form: ImageForm) -> PathBuf {
-        let name = format!("sha256-{}.{}", hex(digest), form.extension());
-        self.root.join(IMAGES).join(name)
+        self.root.join(IMAGES).join(image_file(digest, form))
     }
 
     fn receipt_path(&self, workflow: &Hash, approval: &Hash) -> PathBuf {

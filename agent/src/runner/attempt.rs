@@ -4,14 +4,17 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use super::RunnerError;
 use super::advance::{has_lapsed, number, text, weigh};
+use super::images::Images;
 use super::outcome::{self, Outcome};
 use super::work::{Runner, Running, since};
 use crate::datasets::{DatasetError, Datasets, Grant};
-use crate::engine::{Engine, FailureCode, Job, RunError, RunLimits, RunReport, remove_tree};
-use crate::link::wire::JobView;
+use crate::engine::{Engine, FailureCode, GivenImage, Job, RunError, RunLimits, RunReport, remove_tree};
+use crate::link::LinkClient;
+use crate::link::wire::{Image, JobView};
 use crate::packet::{Checked, RefusalCode};
 use crate::spool::{JobFolder, SpoolError};
 
@@ -34,6 +37,8 @@ impl Runner {
         let Some(gate) = self.passes(view).await? else {
             return Ok(());
         };
+        self.fetch(view, &folder).await?;
+        folder.write_json(&versions(attempt), &gate.versions)?;
         let mut clear = Value::Object(gate.fields);
         clear["attempt"] = json!(attempt);
         clear["engine"] = json!(self.engine.code());
@@ -52,7 +57,7 @@ impl Runner {
             )
             .await;
         match said {
-            Ok(()) => self.start(&folder, attempt),
+            Ok(()) => self.start(view, attempt),
             // It lapsed in this very moment: the gate now says how.
             Err(error) if has_lapsed(&error) && self.passes(view).await?.is_none() => Ok(()),
             Err(error) => Err(error),
@@ -62,6 +67,10 @@ impl Runner {
     /// Waits for the run's end and says it.
     pub(super) async fn follow(&mut self, view: &JobView) -> Result<(), RunnerError> {
         if !self.lease(view.id).await? {
+            if let Some(running) = self.running.get(&view.id) {
+                // While the relay could not be asked, somebody else has taken the job over.
+                running.stop.cancel();
+            }
             return Ok(());
         }
         if let Some(running) = self.running.get(&view.id) {
@@ -74,7 +83,7 @@ impl Runner {
         let attempt = number(view, "attempts");
         let Some(ended) = Outcome::read(&folder, attempt)? else {
             if !folder.has(&started(attempt)) {
-                return self.start(&folder, attempt);
+                return self.begin_anew(view, attempt).await;
             }
             self.end_interrupted(&folder, attempt).await?;
             self.ended.notify_one();
@@ -142,11 +151,15 @@ impl Runner {
     }
 
     /// Starts the engine, on a task of its own.
-    fn start(&mut self, folder: &JobFolder, attempt: u32) -> Result<(), RunnerError> {
+    fn start(&mut self, view: &JobView, attempt: u32) -> Result<(), RunnerError> {
+        let folder = self.folder(view.id)?;
         let stop = CancellationToken::new();
         let run = Run {
             engine: self.engine.clone(),
             datasets: self.datasets.clone(),
+            images: self.images.clone(),
+            offered: view.images.clone(),
+            client: self.client.clone(),
             limits: self.config.limits.clone(),
             folder: folder.clone(),
             attempt,
@@ -161,8 +174,41 @@ impl Runner {
             }
             ended.notify_one();
         });
-        self.running.insert(job, Running { stop, task });
+        self.running.insert(job, Running { attempt, stop, task });
         Ok(())
+    }
+
+    /// Starts an attempt that was said to have started, and whose engine has not begun or was ended with the runner.
+    async fn begin_anew(&mut self, view: &JobView, attempt: u32) -> Result<(), RunnerError> {
+        // It may be long after that was said.
+        let Some(gate) = self.passes(view).await? else {
+            return Ok(());
+        };
+        let folder = self.folder(view.id)?;
+        let said: Option<Vec<String>> = folder.read_json(&versions(attempt))?;
+        let why = match said {
+            Some(said) if said == gate.versions => return self.start(view, attempt),
+            Some(_) => "the datasets have newer versions than the run was to have",
+            // It is not known what has become of it.
+            None => "another runner had begun it, and holds the job no longer",
+        };
+        let lost = RunError::HostLost(why.to_owned());
+        Outcome::write(&folder, attempt, Timestamp::now(), Err(lost))?;
+        self.ended.notify_one();
+        Ok(())
+    }
+
+    /// Makes an attempt whose run was given up as if its engine had not begun, once nothing of it is left.
+    pub(super) async fn put_back(&self, job: Uuid, attempt: u32) -> Result<(), RunnerError> {
+        let folder = self.folder(job)?;
+        if Outcome::read(&folder, attempt)?.is_some() {
+            return Ok(());
+        }
+        let work = Self::work_folder(&folder, attempt);
+        self.engine.end_leftovers(&work).await?;
+        self.datasets.revoke(&folder.file(CREDENTIALS), job).await?;
+        remove_tree(&work).map_err(SpoolError::at(&work))?;
+        Ok(folder.remove(&started(attempt))?)
     }
 
     /// Ends what a runner that was killed has left of an attempt, and writes down that it was lost.
@@ -179,6 +225,11 @@ impl Runner {
     }
 }
 
+/// The versions of the datasets that an attempt was said to have.
+fn versions(attempt: u32) -> String {
+    format!("{}/versions.json", outcome::folder(attempt))
+}
+
 fn started(attempt: u32) -> String {
     format!("{}/started.json", outcome::folder(attempt))
 }
@@ -187,6 +238,10 @@ fn started(attempt: u32) -> String {
 struct Run {
     engine: std::sync::Arc<Engine>,
     datasets: std::sync::Arc<Datasets>,
+    images: Images,
+    /// The images that the relay has.
+    offered: Vec<Image>,
+    client: LinkClient,
     limits: RunLimits,
     folder: JobFolder,
     attempt: u32,
@@ -232,6 +287,7 @@ impl Run {
             Ok(Err(refused)) if refused.code == RefusalCode::Workflow => return Err(RunError::NoWorkflow),
             _ => return Err(broken("the packet in the spool cannot be read any more")),
         };
+        let images = self.bring_images(&checked).await?;
         let credentials = self.folder.file(CREDENTIALS);
         let grant = Grant {
             job: self.folder.id(),
@@ -251,10 +307,28 @@ impl Run {
             work,
             packet: &checked.bag,
             datasets: &datasets,
+            images: &images,
             limits: &self.limits,
             stop: &self.stop,
         };
         self.engine.run(&job).await
+    }
+
+    /// The images that the workflow names, where its engine uses any.
+    async fn bring_images(&self, checked: &Checked) -> Result<Vec<GivenImage>, RunError> {
+        // A job with an image for another engine was refused before it was admitted.
+        let wanted = self.images.wanted(&self.engine, checked);
+        let wanted = wanted.map_err(|refused| RunError::HostLost(refused.text))?;
+        let bring = self
+            .images
+            .bring(&self.client, self.folder.id(), (&wanted, &self.offered));
+        match self.stop.run_until_cancelled(bring).await {
+            None => Err(RunError::Stopped),
+            Some(given) => given.map_err(|error| {
+                let error = anyhow::Error::new(error);
+                RunError::HostLost(format!("a container image: {error:#}"))
+            }),
+        }
     }
 }
 

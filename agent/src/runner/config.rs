@@ -10,6 +10,7 @@ use daybook_core::key::PublicKey;
 use daybook_core::note::VerifierKey;
 use serde::Deserialize;
 
+use super::images::ImagesConfig;
 use super::rules::FileRules;
 use crate::datasets::{DatasetConfig, Datasets};
 use crate::duration::Words;
@@ -51,6 +52,9 @@ pub struct Config {
     /// How much a run may use.
     #[serde(default)]
     pub limits: RunLimits,
+    /// The container images that workflows name.
+    #[serde(default)]
+    pub images: ImagesConfig,
     /// What may leave, and how many people must agree.
     #[serde(default)]
     pub rules: FileRules,
@@ -133,6 +137,7 @@ impl Config {
         let config: Self = toml::from_str(text)?;
         config.verifier()?;
         config.datasets()?;
+        config.images.check().context("[images]")?;
         ensure!(
             config.time_step.seconds() >= 1,
             "`time_step` is at least a second"

@@ -1,8 +1,10 @@
 //! `daybook runner doctor`: whether a runner can run here. Nothing is changed but a trial in the sandbox.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::{Config, EngineConfig};
+use crate::datasets::DatasetConfig;
 use crate::doctor::{Finding, space};
 use crate::engine::{Isolation, Network, Sandbox};
 
@@ -18,19 +20,44 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         findings.push(sandbox(config).await);
     }
     findings.push(engine(config).await);
-    findings.extend(config.datasets.iter().filter_map(|dataset| {
-        let missing = dataset.mount.as_ref().filter(|path| !path.exists())?;
-        let says = format!("{} of {} is not there", missing.display(), dataset.id);
-        Some(Finding::fail("datasets", says, "mount it, or mend [[datasets]]"))
-    }));
+    findings.extend(config.datasets.iter().flat_map(datasets));
     let count = config.datasets.len();
     if !findings.iter().any(|finding| finding.check == "datasets") {
         findings.push(Finding::ok(
             "datasets",
-            format!("{count} are known, and those that are mounted are there"),
+            format!("{count} are known, and what they are mounted from, or reached by, is there"),
         ));
     }
     findings
+}
+
+/// What a dataset needs on this machine and is not there. Whether a database lends anything only a run can tell.
+fn datasets(dataset: &DatasetConfig) -> Vec<Finding> {
+    let missing = |path: &Path, todo: &str| {
+        let says = format!("{} of {} is not there", path.display(), dataset.id);
+        Finding::fail("datasets", says, todo)
+    };
+    let mount = dataset.mount.iter();
+    let mut needed: Vec<(&Path, &str)> = mount
+        .map(|path| (path.as_path(), "mount it, or mend [[datasets]]"))
+        .collect();
+    if let Some(database) = &dataset.database {
+        let programs = [&database.issue, &database.revoke].map(|line| line.first());
+        // One without a folder is looked for on the path.
+        let programs = programs
+            .into_iter()
+            .flatten()
+            .map(Path::new)
+            .filter(|path| path.is_absolute());
+        needed.extend(programs.map(|path| (path, "install the command, or mend [[datasets]]")));
+        let socket = database
+            .socket
+            .iter()
+            .map(|path| (path.as_path(), "start the server, or mend `socket`"));
+        needed.extend(socket);
+    }
+    let gone = needed.into_iter().filter(|(path, _)| !path.exists());
+    gone.map(|(path, todo)| missing(path, todo)).collect()
 }
 
 async fn link(config: &Config) -> Finding {

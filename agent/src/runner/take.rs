@@ -23,20 +23,17 @@ impl Runner {
             return Ok(());
         }
         let folder = self.folder(view.id)?;
-        folder.make("")?;
-        if !folder.has(PACKET) {
-            self.client.packet(view.id, &folder.file(PACKET)).await?;
-        }
-        if !folder.has(WORKFLOW) {
-            let thing = view.workflow.as_ref().ok_or(RunnerError::View("workflow"))?;
-            self.client.thing(thing, &folder.file(WORKFLOW)).await?;
-        }
+        self.fetch(view, &folder).await?;
         let at = since(&folder, TAKEN)?;
         if !self.is_due(at) {
             return Ok(());
         }
         let checked = Self::checked(&folder)?;
-        if let Err(refused) = checked.and_then(|checked| self.fits(view, &checked)) {
+        let fits = checked.and_then(|checked| {
+            self.fits(view, &checked)?;
+            self.images.wanted(&self.engine, &checked).map(drop)
+        });
+        if let Err(refused) = fits {
             let sealed = vec![
                 ("reason", Value::from(refused.code.as_str())),
                 ("text", Value::from(refused.text.clone())),
@@ -52,6 +49,19 @@ impl Runner {
                 Vec::new(),
             )
             .await?;
+        }
+        Ok(())
+    }
+
+    /// Brings what a run needs into the job's folder, unless it is there: another runner may have taken the job.
+    pub(super) async fn fetch(&self, view: &JobView, folder: &JobFolder) -> Result<(), RunnerError> {
+        folder.make("")?;
+        if !folder.has(PACKET) {
+            self.client.packet(view.id, &folder.file(PACKET)).await?;
+        }
+        if !folder.has(WORKFLOW) {
+            let thing = view.workflow.as_ref().ok_or(RunnerError::View("workflow"))?;
+            self.client.thing(thing, &folder.file(WORKFLOW)).await?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use super::images::Images;
 use super::status::Status;
 use super::{Config, RunnerError, outcome};
 use crate::author::Draft;
@@ -33,6 +34,8 @@ const HOLDER: &str = "holder";
 
 /// A run that is under way.
 pub(super) struct Running {
+    /// Which attempt it is.
+    pub(super) attempt: u32,
     /// Ends it.
     pub(super) stop: CancellationToken,
     /// Does it.
@@ -49,6 +52,7 @@ pub(super) struct Runner {
     /// Engine and version.
     pub(super) label: String,
     pub(super) datasets: Arc<Datasets>,
+    pub(super) images: Images,
     pub(super) holder: Uuid,
     pub(super) running: BTreeMap<Uuid, Running>,
     /// Hears when a run has ended.
@@ -82,7 +86,12 @@ impl Runner {
         let voice = Voice::new(client.clone(), key, kept, config.time_step.seconds())?;
         let (engine, datasets) = (config.engine()?, config.datasets()?);
         let label = engine.version().await?;
+        let images = Images {
+            folder: spool.folder().join("images"),
+            config: config.images.clone(),
+        };
         Ok(Self {
+            images,
             spool,
             client,
             voice,
@@ -155,6 +164,11 @@ impl Runner {
                 }
                 Err(error) => {
                     self.later.insert(view.id, random::now() + AGAIN);
+                    if matches!(error, RunnerError::Lost(..)) {
+                        // Another runner may have what is missing here.
+                        self.leased.remove(&view.id);
+                        drop(self.client.give_back(view.id, self.holder).await);
+                    }
                     let text = error.to_string();
                     if self.troubles.insert(view.id, text.clone()).as_ref() != Some(&text)
                         && !error.is_passing()
@@ -174,8 +188,16 @@ impl Runner {
     fn tidy(&mut self, list: &JobList) -> Result<(), RunnerError> {
         let open: BTreeSet<Uuid> = list.jobs.iter().map(|view| view.id).collect();
         for id in self.spool.jobs()? {
-            if open.contains(&id) || self.running.contains_key(&id) {
+            if open.contains(&id) {
                 continue;
+            }
+            // What still runs of a job that has its end, by another's word, is ended first.
+            if let Some(running) = self.running.get(&id) {
+                running.stop.cancel();
+                if !running.task.is_finished() {
+                    continue;
+                }
+                self.running.remove(&id);
             }
             let folder = self.spool.job(id);
             for attempt in folder.names("runs")? {
@@ -250,12 +272,15 @@ impl Runner {
         Ok(())
     }
 
-    /// Ends what is running: the next start finds that it was interrupted.
+    /// Ends what is running, so that the next start begins the same attempts anew: nothing of the workflow's has failed.
     async fn end(&mut self) {
-        for running in std::mem::take(&mut self.running).into_values() {
+        for (id, running) in std::mem::take(&mut self.running) {
             running.task.abort();
             // It is over, or was given up just now.
             let _ = running.task.await;
+            if let Err(error) = self.put_back(id, running.attempt).await {
+                warn!(job = %id, "The run of the job {id} counts as lost: {error}");
+            }
         }
     }
 

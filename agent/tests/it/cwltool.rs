@@ -50,6 +50,7 @@ impl Place {
                 work: &work,
                 packet: bag,
                 datasets: &self.datasets,
+                images: &[],
                 limits,
                 stop: &self.stop,
             })

@@ -74,6 +74,7 @@ impl Place {
             work: &work,
             packet: &packet,
             datasets: &self.datasets,
+            images: &[],
             limits: &self.limits,
             stop: &self.stop,
         };
@@ -318,6 +319,7 @@ async fn without_a_wall_the_run_still_ends_with_its_process_group() {
         work: &work,
         packet: &packet,
         datasets: &datasets,
+        images: &[],
         limits: &limits,
         stop: &stop,
     };
@@ -349,6 +351,7 @@ async fn child_that_runs_an_engine() {
             work: &Path::new(&folder).join("work"),
             packet: &packet,
             datasets: &place.datasets,
+            images: &[],
             limits: &place.limits,
             stop: &place.stop,
         })

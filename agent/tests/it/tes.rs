@@ -82,6 +82,7 @@ impl Service {
             work: &work,
             packet: &packet,
             datasets: &datasets,
+            images: &[],
             limits,
             stop,
         };

@@ -40,6 +40,7 @@ async fn run(engine: &Engine, packet: &Bag) -> Result<RunReport, RunError> {
             work: &work,
             packet,
             datasets: &datasets,
+            images: &[],
             limits: &RunLimits::default(),
             stop: &stop,
         })

@@ -5,13 +5,10 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use daybook_agent::relay::{self, Config, Status};
 use jiff::Timestamp;
-use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::serve::Ends;
-use super::{doctor, output};
+use super::{doctor, output, program};
 use crate::args::{OutboundArgs, RelayArgs, RelayCommand};
-use crate::service;
 
 pub(super) async fn run(args: RelayArgs) -> Result<ExitCode> {
     let config = Config::read(&args.config)?;
@@ -49,29 +46,18 @@ pub(super) async fn run(args: RelayArgs) -> Result<ExitCode> {
 }
 
 async fn serve(config: Config) -> Result<()> {
-    let mut ends = Ends::listen()?;
-    let stop = CancellationToken::new();
     let is_shadow = config.mode() == relay::Mode::Shadow;
-    let serving = relay::run(config, stop.clone(), |address, _| {
-        info!("Listening on {address} for the controlled zone");
-        if is_shadow {
-            info!("In the shadow: everything is done and signed, and nothing is sent");
-        }
-        tokio::spawn(service::ready());
-        service::keep_watchdog();
-    });
-    tokio::pin!(serving);
-    tokio::select! {
-        ended = &mut serving => return ended,
-        () = ends.next() => {}
-    }
-    service::stopping().await;
-    info!("Ending: what is under way is taken up again by the next start");
-    stop.cancel();
-    tokio::select! {
-        ended = serving => ended,
-        () = ends.next() => bail!("told a second time: ending at once"),
-    }
+    let farewell = "what is under way is taken up again by the next start";
+    let start = |stop| {
+        relay::run(config, stop, move |address, _| {
+            info!("Listening on {address} for the controlled zone");
+            if is_shadow {
+                info!("In the shadow: everything is done and signed, and nothing is sent");
+            }
+            program::is_ready();
+        })
+    };
+    program::run(farewell, start).await
 }
 
 fn status(config: &Config, as_json: bool) -> Result<ExitCode> {

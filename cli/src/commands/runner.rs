@@ -4,13 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use daybook_agent::runner::{self, Config, Status};
-use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::serve::Ends;
-use super::{doctor, output};
+use super::{doctor, output, program};
 use crate::args::{RunnerArgs, RunnerCommand};
-use crate::service;
 
 pub(super) async fn run(args: RunnerArgs) -> Result<ExitCode> {
     let config = Config::read(&args.config)?;
@@ -23,25 +20,12 @@ pub(super) async fn run(args: RunnerArgs) -> Result<ExitCode> {
 }
 
 async fn serve(config: Config) -> Result<()> {
-    let mut ends = Ends::listen()?;
-    let stop = CancellationToken::new();
-    let serving = runner::run(config, stop.clone(), || {
+    let ready = || {
         info!("Asking the relay for jobs");
-        tokio::spawn(service::ready());
-        service::keep_watchdog();
-    });
-    tokio::pin!(serving);
-    tokio::select! {
-        ended = &mut serving => return ended,
-        () = ends.next() => {}
-    }
-    service::stopping().await;
-    info!("Ending: what runs is ended too, and tried again by the next start");
-    stop.cancel();
-    tokio::select! {
-        ended = serving => ended,
-        () = ends.next() => bail!("told a second time: ending at once"),
-    }
+        program::is_ready();
+    };
+    let farewell = "what runs is ended too, and begun anew by the next start";
+    program::run(farewell, |stop| runner::run(config, stop, ready)).await
 }
 
 fn status(config: &Config, as_json: bool) -> Result<ExitCode> {

@@ -40,7 +40,12 @@ pub(super) async fn run(args: SubmitArgs) -> Result<ExitCode> {
     }
     let mut author = event::author(&args.remote, &args.key)?;
     let origin = args.remote.log_key.name().as_str().to_owned();
-    let submitted = submit_checked(&mut author, &origin, bytes, &checked, args.workflow, &targets).await?;
+    let wish = Wish {
+        workflow: args.workflow,
+        targets: &targets,
+        replaces: args.replaces,
+    };
+    let submitted = submit_checked(&mut author, &origin, bytes, &checked, &wish).await?;
     output::line(&format!("submission {}", submitted.submission));
     for (tre, job) in &submitted.jobs {
         output::line(&format!("  {tre:<16} job {job}"));
@@ -61,7 +66,20 @@ pub async fn submit_packet(
     targets: &[(Slug, Vec<Uuid>)],
 ) -> Result<Submitted> {
     let checked = check(&bytes, &Limits::default())?;
-    submit_checked(author, origin, bytes, &checked, workflow, targets).await
+    let wish = Wish {
+        workflow,
+        targets,
+        replaces: None,
+    };
+    submit_checked(author, origin, bytes, &checked, &wish).await
+}
+
+/// What is asked for besides the packet.
+struct Wish<'a> {
+    workflow: Uuid,
+    /// TREs with their datasets.
+    targets: &'a [(Slug, Vec<Uuid>)],
+    replaces: Option<Uuid>,
 }
 
 async fn submit_checked(
@@ -69,8 +87,7 @@ async fn submit_checked(
     origin: &str,
     bytes: Vec<u8>,
     checked: &Checked,
-    workflow: Uuid,
-    targets: &[(Slug, Vec<Uuid>)],
+    wish: &Wish<'_>,
 ) -> Result<Submitted> {
     let submission = checked.bag.external_identifier;
     let packet = random::id()?;
@@ -82,20 +99,24 @@ async fn submit_checked(
         .context("the packet could not be stored")?;
 
     let mut jobs = Vec::new();
-    let mut clear = Map::new();
-    for (tre, datasets) in targets {
+    let mut places = Map::new();
+    for (tre, datasets) in wish.targets {
         let job = random::id()?;
-        clear.insert(tre.to_string(), json!({ "job": job, "datasets": datasets }));
+        places.insert(tre.to_string(), json!({ "job": job, "datasets": datasets }));
         jobs.push((tre.clone(), job));
     }
     let mut sealed = vec![("packet_digest", digest.into())];
     if !checked.request.name.is_empty() {
         sealed.push(("summary", event_text(&checked.request.name, 4_000).into()));
     }
+    let mut clear = json!({ "packet": packet, "workflow": wish.workflow, "jobs": places });
+    if let Some(replaces) = wish.replaces {
+        clear["replaces"] = json!(replaces);
+    }
     let draft = Draft {
         stream: Stream::Submission(submission),
         kind: "job-submitted",
-        clear: json!({ "packet": packet, "workflow": workflow, "jobs": clear }),
+        clear,
         sealed,
     };
     let receipt = author.say(&draft).await?;

@@ -11,8 +11,6 @@ const STATE: &str = "meta/execution-state.yaml";
 const STATE_LIMIT: u64 = 16 << 20;
 
 /// Reads how the last execution ended; answers its folder below `outputs`.
-///
-/// Of the YAML only lines of its own writing are looked at: those of an execution's own level, indented by two.
 pub(super) fn read(instance: &Path) -> Result<String, RunError> {
     use std::io::Read as _;
     let path = instance.join(STATE);
@@ -22,6 +20,22 @@ pub(super) fn read(instance: &Path) -> Result<String, RunError> {
     file.take(STATE_LIMIT)
         .read_to_string(&mut text)
         .map_err(RunError::work(&path))?;
+    match last_execution(&text) {
+        Err(RunError::Tool { status, .. }) => Err(RunError::Tool {
+            status,
+            log: log(instance),
+        }),
+        found => found,
+    }
+}
+
+/// The folder of the last execution that a record tells of, which is a UUID.
+///
+/// Of the YAML only lines of WfExS's own writing are looked at: those of an execution's own level, indented by two.
+///
+/// # Errors
+/// [`RunError`] where it failed, or where the record does not say.
+pub fn last_execution(text: &str) -> Result<String, RunError> {
     let last = |name: &str| {
         let mut lines = text
             .lines()
@@ -32,7 +46,7 @@ pub(super) fn read(instance: &Path) -> Result<String, RunError> {
     if code != "0" {
         return Err(RunError::Tool {
             status: format!("WfExS says that the workflow ended with {code}"),
-            log: log(instance),
+            log: String::new(),
         });
     }
     let folder = last("outputsDir:").and_then(|folder| Some(folder.strip_prefix("outputs/")?.to_owned()));
@@ -56,8 +70,11 @@ fn log(instance: &Path) -> String {
     String::from_utf8_lossy(&all[start..]).into_owned()
 }
 
-/// A crate that carries inputs would carry the data: such a one is never taken.
-pub(super) fn check_crate(bytes: &[u8]) -> Result<(), RunError> {
+/// Refuses an execution crate that carries inputs, for it would carry the data.
+///
+/// # Errors
+/// [`RunError::Outputs`].
+pub fn check_crate(bytes: &[u8]) -> Result<(), RunError> {
     let unreadable = |_| RunError::Outputs("WfExS's execution crate cannot be read");
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(unreadable)?;
     for number in 0..archive.len() {
@@ -65,7 +82,7 @@ pub(super) fn check_crate(bytes: &[u8]) -> Result<(), RunError> {
         let name = entry.name().map_err(unreadable)?;
         let is_data = ["inputs/", "extrapolated-inputs/"]
             .iter()
-            .any(|folder| name.trim_start_matches("./").starts_with(folder));
+            .any(|folder| name.trim_start_matches(['.', '/']).starts_with(folder));
         if is_data && !entry.is_dir() {
             return Err(RunError::Outputs("WfExS's execution crate holds the input data"));
         }
@@ -117,7 +134,9 @@ mod tests {
             writer.write_all(b"1,2\n").unwrap();
             writer.finish().unwrap().into_inner()
         };
-        assert!(check_crate(&zipped("inputs/table.csv")).is_err());
+        for name in ["inputs/table.csv", "./inputs/table.csv", "/inputs/table.csv"] {
+            assert!(check_crate(&zipped(name)).is_err(), "{name}");
+        }
         assert!(check_crate(&zipped("meta/outputs/stdout.txt")).is_ok());
         assert!(check_crate(b"no zip").is_err());
     }

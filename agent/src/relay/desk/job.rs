@@ -13,6 +13,8 @@ use crate::link::wire::{Answer, Cancellation, Image, Lease, OutputsRequest, Thin
 use crate::outbox::Outbox;
 use crate::spool::JobFolder;
 
+/// The packet that goes back.
+pub(crate) const RESULT: &str = "result.zip";
 /// The file with which a job begins.
 pub(super) const COLLECTED: &str = "job.json";
 /// The file with what else is known of it.
@@ -82,6 +84,9 @@ pub struct ResultPacket {
     pub packet: Uuid,
     /// Its bytes.
     pub file: Thing,
+    /// The commitment of the outputs in it; nothing where it holds none.
+    #[serde(default)]
+    pub outputs: Option<String>,
     /// Whether the hub has it.
     pub is_uploaded: bool,
 }

@@ -51,6 +51,15 @@ impl Desk {
             ));
         }
         self.folder(job).write(&name(at), bytes)?;
+        {
+            // What was cleared may have been taken back while the bytes were written.
+            let inner = self.lock();
+            let job = inner.jobs.get(&job).ok_or(DeskError::NoJob(job))?;
+            if let Err(error) = check(job, &outputs) {
+                job.folder.remove(&name(at))?;
+                return Err(error);
+            }
+        }
         self.changed();
         self.missing(job)
     }

@@ -6,6 +6,7 @@ use daybook_core::sealed::Opening;
 use daybook_rules::{EventRule, Refusal, State, Table, check_openings};
 use tracing::debug;
 
+use super::job::RESULT;
 use super::outputs::OUTPUTS;
 use super::{Desk, DeskError, Inner, Notes};
 use crate::author::{self, Draft, Signed, sign_at};
@@ -153,6 +154,7 @@ impl Desk {
         if ENDS_OUTPUTS.contains(&claims.kind.as_str()) {
             // It says that they are destroyed, or not to leave: so they go before it is said.
             job.folder.remove_folder(OUTPUTS)?;
+            job.folder.remove(RESULT)?;
             job.write_notes(Notes {
                 outputs: None,
                 refusal: None,

@@ -3,12 +3,12 @@
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::release::{RESULT, step};
+use super::release::step;
 use super::{Next, waits};
 use crate::link::wire::JobView;
 use crate::packet::{Outcome, result_bag};
 use crate::random;
-use crate::relay::{PACKET, Relay};
+use crate::relay::{PACKET, RESULT, Relay};
 
 /// How long an ended job is shown over the link after all of it is proved, in seconds.
 const SHOWN: i64 = 3600;
@@ -32,7 +32,9 @@ impl Relay {
                         &outcome,
                     ))
                 };
-                let packet = self.result_packet(view, made).await?;
+                let Some(packet) = self.result_packet(view, None, made).await? else {
+                    return Ok(Next::Again);
+                };
                 let sealed = vec![("packet_digest", packet.file.sha256.into())];
                 let clear = json!({ "packet": packet.packet });
                 self.say_sealed(view.id, "packet-offered", clear, sealed).await?;

@@ -12,10 +12,7 @@ use crate::link::wire::{JobView, Lapse, OutputsRequest, Thing};
 use crate::packet::commitment::commit_files;
 use crate::packet::{Bag, Named, Outcome, Output, Review, Step, result_bag};
 use crate::random;
-use crate::relay::{DeskError, How, Relay, ResultPacket};
-
-/// The packet that goes back.
-pub(super) const RESULT: &str = "result.zip";
+use crate::relay::{DeskError, How, RESULT, Relay, ResultPacket};
 
 impl Relay {
     /// cleared → staged, once all of the approved outputs are here.
@@ -64,7 +61,12 @@ impl Relay {
             let checked = self.checked(view.id).await??;
             Ok(result_bag(&checked.bag, &checked.request, &review, &outcome))
         };
-        let packet = self.result_packet(view, made).await?;
+        let Some(packet) = self
+            .result_packet(view, Some(fact(view, "approved")), made)
+            .await?
+        else {
+            return Ok(Next::Again);
+        };
         let clear = json!({
             "extent": fact(view, "extent"), "outputs": fact(view, "approved"), "packet": packet.packet,
         });
@@ -137,14 +139,18 @@ impl Relay {
         })
     }
 
-    /// The packet that goes back, made once, at the hub unless this is a play in the shadow.
+    /// The packet that goes back with the outputs of that commitment, or with none: made once, and at the hub unless this is a
+    /// play in the shadow. Nothing where the job is no longer what it was: people may have taken back meanwhile what was to leave.
     pub(super) async fn result_packet(
         &self,
         view: &JobView,
+        outputs: Option<&str>,
         make: impl AsyncFnOnce() -> Result<Bag>,
-    ) -> Result<ResultPacket> {
+    ) -> Result<Option<ResultPacket>> {
         let folder = self.desk.folder(view.id);
+        // One that was made for another end, with other outputs, is none.
         let known = self.desk.notes(view.id)?.result;
+        let known = known.filter(|packet| packet.outputs.as_deref() == outputs);
         let mut packet = if let Some(known) = known {
             known
         } else {
@@ -156,11 +162,17 @@ impl Relay {
                     sha256: Hash::of(&bytes).to_base64url(),
                     size: bytes.len() as u64,
                 },
+                outputs: outputs.map(str::to_owned),
                 is_uploaded: false,
             };
-            self.note_result(view, &packet)?;
+            self.note_result(view, Some(&packet))?;
             packet
         };
+        if self.desk.view(view.id)?.state != view.state {
+            self.note_result(view, None)?;
+            folder.remove(RESULT)?;
+            return Ok(None);
+        }
         if !packet.is_uploaded && !self.is_shadow() {
             let bytes = folder
                 .read(RESULT)?
@@ -172,14 +184,14 @@ impl Relay {
                 .await;
             sent.context("the result cannot be sent to the hub")?;
             packet.is_uploaded = true;
-            self.note_result(view, &packet)?;
+            self.note_result(view, Some(&packet))?;
         }
-        Ok(packet)
+        Ok(Some(packet))
     }
 
-    fn note_result(&self, view: &JobView, packet: &ResultPacket) -> Result<()> {
+    fn note_result(&self, view: &JobView, packet: Option<&ResultPacket>) -> Result<()> {
         Ok(self.desk.note(view.id, |notes| {
-            notes.result = Some(packet.clone());
+            notes.result = packet.cloned();
             Ok(())
         })?)
     }

@@ -10,7 +10,7 @@ use super::{Next, fact};
 use crate::link::wire::{Image, JobView, Thing, WorkflowFiles};
 use crate::packet::{Payload, RefusalCode, Refused};
 use crate::relay::Relay;
-use crate::retrieve::{self, Approval, ImageForm, Registered};
+use crate::retrieve::{self, Approval, Registered};
 
 impl Relay {
     /// checked: the workflow and its images are there for the runner.
@@ -104,14 +104,10 @@ impl Relay {
     async fn keep_image(&self, image: &retrieve::Image) -> Result<Image> {
         let (desk, path) = (self.desk.clone(), image.path.clone());
         let file = tokio::task::spawn_blocking(move || desk.lend_thing(&path)).await??;
-        let form = match image.form {
-            ImageForm::OciArchive => "oci-archive",
-            ImageForm::Sif => "sif",
-        };
         Ok(Image {
             reference: image.reference.clone(),
             digest: image.digest.to_base64url(),
-            form: form.to_owned(),
+            form: image.form.as_str().to_owned(),
             file,
         })
     }
