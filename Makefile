@@ -18,6 +18,9 @@ CHAOS_MINUTES ?= 10
 BENCH = RUSTFLAGS='--cfg curve25519_dalek_backend="avx512"' cargo run --release --locked -q -p daybook-bench -- run --date "$$(date -u +%F)" \
   --commit "$$(git rev-parse --short HEAD 2>/dev/null || echo unknown)" --entries
 
+# Which part of `make walk`: 2/9 is the second of nine.
+PART ?= 1/1
+
 .PHONY: help setup demo test interop wfexs-test walk chaos fuzz bench bench-large generate deny clean
 
 help: ## list these commands
@@ -41,8 +44,8 @@ wfexs-test: ## run our cases with a WfExS-backend that you have: WFEXS=its comma
 	@test -n "$(WFEXS)" && test -n "$(WFEXS_CACHE)" || { echo "say WFEXS='<python> <WfExS-backend.py>' and WFEXS_CACHE=<folder>" >&2; exit 2; }
 	DAYBOOK_WFEXS="$(WFEXS)" DAYBOOK_WFEXS_CACHE="$(WFEXS_CACHE)" cargo test --locked -p daybook-agent -p daybook --test it wfexs -- --nocapture
 
-walk: setup ## relay, runner, hub and engine killed at each step of a job, each in a job of its own; takes long
-	DAYBOOK_WALK=1 cargo test --locked -p daybook --test it tre::walk:: -- --test-threads 1 --nocapture
+walk: setup ## relay, runner, hub and engine killed at each step of a job, each in a job of its own, or a PART of it such as 2/9; takes long
+	DAYBOOK_WALK=$(PART) cargo test --locked -p daybook --test it tre::walk::whoever -- --nocapture
 
 chaos: ## two hubs under random faults, then one under ten times its load, CHAOS_MINUTES (10) for each
 	DAYBOOK_CHAOS_MINUTES=$(CHAOS_MINUTES) cargo test --locked -p daybook --test it chaos:: -- --test-threads 1 --nocapture

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -123,6 +124,56 @@ pub(crate) fn serve_loudly(config: &Path, log: &Path) -> Serving {
     }
 }
 
+/// A program that has said where it listens.
+pub(crate) struct Listening {
+    pub(crate) child: Child,
+    pub(crate) address: String,
+    /// What it has printed since it began.
+    pub(crate) log: Arc<Mutex<String>>,
+}
+
+impl Listening {
+    /// Starts a program; what it printed, where it ends instead of listening.
+    pub(crate) fn start(mut command: Command) -> Result<Self, String> {
+        let mut child = command
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let begin = Instant::now();
+        let log = Arc::new(Mutex::new(String::new()));
+        for line in lines.by_ref() {
+            let line = line.unwrap();
+            log.lock().unwrap().extend([&line, "\n"]);
+            if let Some((_, rest)) = line.split_once("Listening on ") {
+                let address = rest.split_whitespace().next().unwrap().to_owned();
+                let kept = log.clone();
+                // Read on, so that the program never waits for a full pipe.
+                std::thread::spawn(move || {
+                    lines
+                        .map_while(Result::ok)
+                        .for_each(|line| kept.lock().unwrap().extend([&line, "\n"]));
+                });
+                return Ok(Self { child, address, log });
+            }
+            assert!(begin.elapsed() < START, "{}", log.lock().unwrap());
+        }
+        child.wait().unwrap();
+        let log = log.lock().unwrap().clone();
+        Err(log)
+    }
+}
+
+/// Asks a program to end and answers whether it ended well.
+pub(crate) fn terminate(child: &mut Child) -> bool {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    child.wait().unwrap().success()
+}
+
 /// A hub in a process of its own. It is killed when this value goes.
 pub(crate) struct Serving {
     pub(crate) child: Child,
@@ -141,36 +192,10 @@ impl Serving {
     }
 
     fn listen(mut command: Command, config: &Path, more: &[&str]) -> Result<Self, String> {
-        let mut child = command
-            .args(["serve", "--config"])
-            .arg(config)
-            .args(more)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let begin = Instant::now();
-        let mut log = String::new();
-        for line in lines.by_ref() {
-            let line = line.unwrap();
-            if let Some((_, address)) = line.split_once("Listening on ") {
-                let address = address
-                    .split(|c: char| c.is_whitespace() || c == '\u{1b}')
-                    .next()
-                    .unwrap();
-                let url = format!("http://{address}");
-                // Read on, so that the hub never waits for a full pipe.
-                std::thread::spawn(move || lines.for_each(drop));
-                return Ok(Self { child, url });
-            }
-            log.push_str(&line);
-            log.push('\n');
-            assert!(begin.elapsed() < START, "{log}");
-        }
-        child.wait().unwrap();
-        Err(log)
+        command.args(["serve", "--config"]).arg(config).args(more);
+        let Listening { child, address, .. } = Listening::start(command)?;
+        let url = format!("http://{address}");
+        Ok(Self { child, url })
     }
 
     pub(crate) fn get(&self, path: &str) -> Value {
@@ -193,9 +218,7 @@ impl Serving {
 
     /// Asks the hub to end and answers whether it ended well.
     pub(crate) fn terminate(mut self) -> bool {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        self.child.wait().unwrap().success()
+        terminate(&mut self.child)
     }
 }
 

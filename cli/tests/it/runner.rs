@@ -2,36 +2,16 @@
 
 mod zone;
 
-use daybook_agent::packet::{Bag, Limits, commitment};
+use daybook_agent::packet::commitment;
 use daybook_core::base64url;
 use daybook_core::id::{Stream, Subject};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use self::zone::Zone;
 use crate::relay::federation::{draft, until};
 
 /// Two outputs, one of which is to stay inside.
 const TWO: &str = "echo band,n > counts.csv; echo 1,20 >> counts.csv; echo canary-that-stays > note.txt";
-
-/// What the team collects.
-async fn collect(zone: &Zone, job: Uuid) -> Bag {
-    let body: Value = zone
-        .federation
-        .client
-        .get(&format!("/v1/jobs/{job}"))
-        .await
-        .unwrap();
-    let keys = &zone.federation.member.keys;
-    let packet = body["results"].as_str().unwrap();
-    let bytes = zone
-        .federation
-        .client
-        .get_packet(keys, "it.example/log", packet)
-        .await
-        .unwrap();
-    Bag::from_zip(&bytes, &Limits::default()).unwrap()
-}
 
 /// Whether a process of this machine has `word` among its arguments.
 fn is_running(word: &str) -> bool {
@@ -86,7 +66,7 @@ async fn a_workflow_in_cwl_runs_and_two_people_let_its_outputs_out() {
     let approved = zone.data(job, "disclosure-approved").await;
     assert_eq!(approved["extent"], "all");
     assert_eq!(approved["tags"].as_array().unwrap().len(), 2);
-    let bag = collect(&zone, job).await;
+    let bag = zone.federation.results(job).await;
     assert!(bag.payload["outputs/counts.csv"].starts_with(b"age_band,year,"));
     let found = commitment::of_released(&bag).map(|found| base64url::encode(&found));
     assert_eq!(found.as_deref(), approved["outputs"].as_str());
@@ -128,7 +108,7 @@ async fn wfexs_runs_a_job_and_its_execution_crate_is_released_with_the_outputs()
     zone.decide(&[&["approve"][..], &bo(&id)].concat());
     zone.federation.until_state(job, "released").await;
     assert_eq!(zone.data(job, "run-started").await["engine"], "wfexs");
-    let bag = collect(&zone, job).await;
+    let bag = zone.federation.results(job).await;
     assert!(bag.payload["outputs/counts.csv"].starts_with(b"age_band,year,"));
     assert!(bag.payload["outputs/execution.ro-crate.zip"].starts_with(b"PK"));
 }
@@ -154,7 +134,7 @@ async fn a_part_that_two_people_agree_on_leaves_alone() {
         approved["outputs"],
         zone.data(job, "outputs-assessed").await["outputs"]
     );
-    let bag = collect(&zone, job).await;
+    let bag = zone.federation.results(job).await;
     let outputs: Vec<&String> = bag
         .payload
         .keys()
@@ -200,6 +180,8 @@ async fn a_question_is_asked_and_answered_and_the_next_set_is_refused() {
     zone.federation.member.say(&answer).await.unwrap();
     let second = async || (zone.data(job, "outputs-assessed").await["set"] == 2).then_some(());
     until("the second set is weighed", second).await;
+    let shown = zone.decide(&["show", &id]);
+    assert!(shown.contains("The team has answered: Ages in years."), "{shown}");
     let refusal = ["--reason", "disclosure-risk", "--text", "The note names people."];
     zone.decide(&[&["refuse"][..], &bo(&id), &refusal].concat());
     zone.federation.until_state(job, "withheld").await;
@@ -255,6 +237,29 @@ async fn a_runner_killed_in_the_middle_of_a_run_tries_again_and_says_each_step_o
         ["run-started", "run-failed", "run-started", "run-completed"]
     );
     assert_eq!(zone.data(job, "run-failed").await["code"], "host-lost");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runner_that_is_told_to_end_takes_its_run_along_and_begins_the_same_attempt_anew() {
+    let mut zone = Zone::new("touch begun; sleep 86557").await;
+    zone.start();
+    let job = zone.federation.submit().await;
+    zone.until_there(job, "runs/1/work/out/begun").await;
+    assert!(zone.terminate(), "SIGTERM ends a runner well");
+    assert!(!is_running("86557"));
+    assert!(!zone.file(job, "runs/1/work").exists());
+    let engine = zone.federation.site.path("engine.sh");
+    let text = std::fs::read_to_string(&engine).unwrap();
+    std::fs::write(
+        &engine,
+        text.replace("touch begun; sleep 86557", "echo 1 > counts.csv"),
+    )
+    .unwrap();
+    zone.start();
+    zone.until(job, "assessed").await;
+    let kinds = zone.federation.kinds(job).await;
+    let runs = kinds.iter().filter(|kind| kind.starts_with("run-"));
+    assert_eq!(runs.collect::<Vec<_>>(), ["run-started", "run-completed"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,14 +1,13 @@
 //! How jobs end: refused, cancelled, withheld, expired.
 
 use daybook_agent::link::wire::Cancellation;
-use daybook_agent::packet::{Bag, Limits};
 use daybook_agent::random;
 use daybook_core::Hash;
 use daybook_core::id::{Stream, Subject};
 use serde_json::{Value, json};
 
-use super::federation::{Federation, draft, until};
-use super::{WHOLE_LIFE, approve, collect, gate, run, send_outputs};
+use super::federation::{Federation, WHOLE_LIFE, draft, until};
+use super::{approve, gate, run, send_outputs};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_run_is_refused_with_a_code_and_a_text_that_say_why() {
@@ -68,7 +67,7 @@ async fn what_cannot_be_run_is_refused_with_a_code_and_a_text_that_say_why() {
             .then_some(())
     };
     until("a packet is offered", offered).await;
-    let bag = Bag::from_zip(&collect(&federation, job).await, &Limits::default()).unwrap();
+    let bag = federation.results(job).await;
     assert!(!bag.payload.keys().any(|path| path.starts_with("outputs/")));
 }
 

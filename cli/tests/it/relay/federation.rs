@@ -9,7 +9,7 @@ use daybook_agent::author::{Author, Draft};
 use daybook_agent::client::{Client, Follower};
 use daybook_agent::keyfile::Keys;
 use daybook_agent::link::{LinkClient, LinkServer, Voice};
-use daybook_agent::packet::{Bag, Named, Project, Requester};
+use daybook_agent::packet::{Bag, Limits, Named, Project, Requester};
 use daybook_agent::random;
 use daybook_agent::spool::Spool;
 use daybook_core::base64url;
@@ -29,14 +29,39 @@ const DAY: i64 = 86_400;
 /// Nothing here takes longer unless it hangs.
 const LIMIT: Duration = Duration::from_mins(1);
 
+/// The types of a job's events from the queue to its results, where nothing goes wrong.
+pub(crate) const WHOLE_LIFE: [&str; 12] = [
+    "job-collected",
+    "job-checked",
+    "workflow-retrieved",
+    "job-signed-off",
+    "job-admitted",
+    "run-started",
+    "run-completed",
+    "outputs-assessed",
+    "disclosure-approved",
+    "outputs-moved",
+    "outputs-rechecked",
+    "job-released",
+];
+
 /// Asks again and again until the answer is there.
-pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+    until_within(LIMIT, what, ask).await
+}
+
+/// The same where something is to take long.
+pub(crate) async fn until_within<T>(
+    limit: Duration,
+    what: &str,
+    mut ask: impl AsyncFnMut() -> Option<T>,
+) -> T {
     let begin = Instant::now();
     loop {
         if let Some(found) = ask().await {
             return found;
         }
-        assert!(begin.elapsed() < LIMIT, "waited in vain until {what}");
+        assert!(begin.elapsed() < limit, "waited in vain until {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -68,13 +93,14 @@ pub(crate) struct Federation {
     expired_at: i64,
 }
 
-/// A port that was free a moment ago.
+/// A port that is free now, and below those that connections get by themselves: none of theirs takes it before it is used.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    loop {
+        let port = 10_000 + u16::from_be_bytes(random::bytes().unwrap()) % 20_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 pub(crate) fn draft(
@@ -248,7 +274,7 @@ impl Federation {
             project,
             member: member_id,
         };
-        let member = author(Keys::fresh(member).unwrap());
+        let member = author(Keys::create(&site.path("keys/member.json"), &member).unwrap());
         let lent = ["relay", "runner", "review"].map(|role| kept(&format!("tre/wessex/{role}")));
 
         let keys = registrar.keys.registration(ORIGIN);
@@ -558,6 +584,22 @@ impl Federation {
             .clone();
         let opening = daybook_core::sealed::Opening::parse(found["opening"].as_str()?).unwrap();
         Some(opening.value().clone())
+    }
+
+    /// What the team collects, once there is something.
+    pub(crate) async fn results(&self, job: Uuid) -> Bag {
+        let path = format!("/v1/jobs/{job}");
+        let packet = until("there is a packet to collect", async || {
+            let body: Value = self.client.get(&path).await.ok()?;
+            Some(body["results"].as_str()?.to_owned())
+        })
+        .await;
+        let bytes = self
+            .client
+            .get_packet(&self.member.keys, ORIGIN, &packet)
+            .await
+            .unwrap();
+        Bag::from_zip(&bytes, &Limits::default()).unwrap()
     }
 
     pub(crate) fn kill_hub(&mut self) {

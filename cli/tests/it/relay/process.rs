@@ -1,10 +1,9 @@
 //! The relay as a process.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 
-use crate::bin::{Site, daybook};
+use crate::bin::{Listening, Site, daybook, terminate};
 
 /// The relay as a process. It is killed when this value goes.
 pub(crate) struct RelayProcess {
@@ -20,33 +19,9 @@ impl RelayProcess {
         Self::listen(command)
     }
 
-    fn listen(mut command: Command) -> Result<Self, String> {
-        let mut child = command
-            .env("NO_COLOR", "1")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let log = Arc::new(Mutex::new(String::new()));
-        for line in lines.by_ref() {
-            let line = line.unwrap();
-            let listens = line.contains("Listening on");
-            log.lock().unwrap().extend([&line, "\n"]);
-            if listens {
-                let kept = log.clone();
-                std::thread::spawn(move || {
-                    lines
-                        .map_while(Result::ok)
-                        .for_each(|line| kept.lock().unwrap().extend([&line, "\n"]));
-                });
-                return Ok(Self { child, log });
-            }
-        }
-        child.wait().unwrap();
-        let log = log.lock().unwrap().clone();
-        Err(log)
+    fn listen(command: Command) -> Result<Self, String> {
+        let Listening { child, log, .. } = Listening::start(command)?;
+        Ok(Self { child, log })
     }
 
     /// Starts it with a small file system of its own under its spool; nothing where that cannot be had.
@@ -94,9 +69,7 @@ impl RelayProcess {
 
     /// Asks it to end and answers whether it ended well.
     pub(crate) fn terminate(mut self) -> bool {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        self.child.wait().unwrap().success()
+        terminate(&mut self.child)
     }
 }
 

@@ -3,9 +3,9 @@
 use daybook_core::id::Subject;
 use serde_json::json;
 
-use super::federation::{Federation, until};
+use super::federation::{Federation, WHOLE_LIFE, until};
 use super::process::RelayProcess;
-use super::{WHOLE_LIFE, approve, gate, run, send_outputs};
+use super::{approve, begin, run, send_outputs};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_killed_after_each_of_its_steps_says_each_once_and_ends_as_it_would_have() {
@@ -51,14 +51,7 @@ async fn while_the_hub_is_away_the_tre_goes_on_and_its_record_arrives_whole() {
     let job = federation.submit().await;
     federation.until_state(job, "signed-off").await;
     federation.door.shut();
-    let view = runner.client.job(job).await.unwrap();
-    let gates = runner.client.gate(job).await.unwrap();
-    assert_eq!((gates.lapsed, gates.is_fresh), (None, false));
-    runner
-        .say(job, "job-admitted", gate(&view, &json!({})), vec![])
-        .await;
-    let more = json!({ "attempt": 1, "engine": "command", "versions": gates.versions });
-    runner.say(job, "run-started", gate(&view, &more), vec![]).await;
+    assert!(!begin(&mut runner, job).await);
     // Held while it is cut off, by the operator of the TRE.
     assert!(federation.command(&["hold", "--all", "--reason", "incident"]).0);
     runner.until_state(job, "on-hold").await;
@@ -107,13 +100,7 @@ async fn what_the_hub_refuses_for_good_is_set_aside_and_the_job_waits_for_a_new_
     let job = federation.submit().await;
     federation.until_state(job, "signed-off").await;
     federation.door.shut();
-    let view = runner.client.job(job).await.unwrap();
-    let gates = runner.client.gate(job).await.unwrap();
-    runner
-        .say(job, "job-admitted", gate(&view, &json!({})), vec![])
-        .await;
-    let more = json!({ "attempt": 1, "engine": "command", "versions": gates.versions });
-    runner.say(job, "run-started", gate(&view, &more), vec![]).await;
+    begin(&mut runner, job).await;
     let project = federation.project;
     federation.withdraw(Subject::Project, project).await;
     federation.door.open();

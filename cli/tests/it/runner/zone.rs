@@ -9,7 +9,7 @@ use daybook_study::generate_data;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::bin::{daybook, run, stderr, stdout};
+use crate::bin::{daybook, run, stderr, stdout, terminate};
 use crate::relay::federation::{Federation, until};
 use crate::relay::process::RelayProcess;
 
@@ -120,6 +120,12 @@ impl Zone {
         let mut runner = self.runner.take().unwrap();
         runner.kill().unwrap();
         runner.wait().unwrap();
+    }
+
+    /// Tells the runner to end, and answers whether it ended well.
+    pub(crate) fn terminate(&mut self) -> bool {
+        let mut runner = self.runner.take().unwrap();
+        terminate(&mut runner)
     }
 
     /// `daybook runner` with a command.

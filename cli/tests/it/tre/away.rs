@@ -7,8 +7,8 @@ use std::process::Command;
 use daybook_core::id::Subject;
 use serde_json::json;
 
-use super::place::{Place, WHOLE_LIFE, kinds};
-use crate::relay::federation::{Federation, until};
+use super::place::{Place, kinds};
+use crate::relay::federation::{Federation, WHOLE_LIFE, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_is_away_gets_everything_in_order_when_it_is_back() {

@@ -1,8 +1,8 @@
 //! One whole job with hub, relay and runner on machines of their own, where nobody can call in.
 
 use super::fence::{Fence, HUB, HUB_OUTSIDE, HUB_PORT, LINK, LINK_PORT, RELAY, RUNNER};
-use super::place::{Place, WHOLE_LIFE, kinds};
-use crate::relay::federation::{Federation, Surroundings};
+use super::place::{Place, kinds};
+use crate::relay::federation::{Federation, Surroundings, WHOLE_LIFE};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_goes_its_whole_way_though_nobody_can_open_a_connection_into_the_tre() {

@@ -6,6 +6,7 @@ use std::process::Output;
 
 use daybook_agent::engine::Sandbox;
 use daybook_agent::keyfile::Keys;
+use daybook_agent::packet::Bag;
 use daybook_agent::review::create_secret;
 use daybook_core::base64url;
 use daybook_core::event::Event;
@@ -21,22 +22,6 @@ use crate::relay::federation::{Federation, draft, until};
 
 /// The people who look at outputs.
 pub(crate) const REVIEWERS: [&str; 2] = ["Rosalind", "Srinivasa"];
-
-/// A job from the queue to its results, where nothing goes wrong.
-pub(crate) const WHOLE_LIFE: [&str; 12] = [
-    "job-collected",
-    "job-checked",
-    "workflow-retrieved",
-    "job-signed-off",
-    "job-admitted",
-    "run-started",
-    "run-completed",
-    "outputs-assessed",
-    "disclosure-approved",
-    "outputs-moved",
-    "outputs-rechecked",
-    "job-released",
-];
 
 /// The TRE and the federation around it.
 pub(crate) struct Place {
@@ -274,22 +259,30 @@ impl Place {
         .await;
     }
 
-    /// The packet that the team collects, if there is one.
-    pub(crate) async fn results(&self, job: Job) -> daybook_agent::packet::Bag {
-        let federation = &self.federation;
-        let path = format!("/v1/jobs/{}", job.id);
-        let packet = until("there is a packet to collect", async || {
-            let body: Value = federation.client.get(&path).await.ok()?;
-            Some(body["results"].as_str()?.to_owned())
-        })
-        .await;
-        let keys = &federation.member.keys;
-        let bytes = federation
-            .client
-            .get_packet(keys, "it.example/log", &packet)
-            .await
-            .unwrap();
-        daybook_agent::packet::Bag::from_zip(&bytes, &daybook_agent::packet::Limits::default()).unwrap()
+    /// What the team collects, once there is something.
+    pub(crate) async fn results(&self, job: Job) -> Bag {
+        self.federation.results(job.id).await
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        // Why a run failed is told nowhere but inside.
+        let jobs = ["jobs", "ended"].map(|name| self.path("runner").join(name));
+        for runs in jobs.iter().filter_map(|jobs| fs::read_dir(jobs).ok()).flatten() {
+            let runs = fs::read_dir(runs.unwrap().path().join("runs"))
+                .into_iter()
+                .flatten();
+            for run in runs.filter_map(Result::ok).map(|run| run.path()) {
+                for name in ["outcome.json", "stderr.txt"] {
+                    let text = fs::read_to_string(run.join(name)).unwrap_or_default();
+                    eprintln!("{}/{name}:\n{text}", run.display());
+                }
+            }
+        }
     }
 }
 

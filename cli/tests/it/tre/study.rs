@@ -2,6 +2,7 @@
 
 use daybook_agent::packet::{self, Bag, Payload};
 use daybook_agent::random;
+use daybook_core::Hash;
 use daybook_study as study;
 
 use crate::relay::federation::params;
@@ -22,6 +23,10 @@ pub(crate) enum Plot {
     Hangs,
     /// Has no outputs at all.
     Silent,
+    /// As shipped, with the data from the database whose credentials it gets.
+    Asks,
+    /// As shipped, with an image named for its first step.
+    Contained(Hash),
 }
 
 const COPIES: &str = "\
@@ -40,6 +45,31 @@ import time
 while True:
     time.sleep(1)
 ";
+
+/// Before the shipped script: fetches the table. It looks around first: behind a wall it reaches the database and nothing else,
+/// and there it may only read.
+const ASKS: &str = r#"import glob, os, stat, subprocess, sys
+login = open(sys.argv[1]).read().strip()
+place = dict(part.split('=', 1) for part in login.split(' '))
+database = f"{place['host']}/.s.PGSQL.{place['port']}"
+if os.path.exists('/daybook'):
+    sockets = []
+    for folder, folders, names in os.walk('/'):
+        if folder == '/':
+            folders[:] = [name for name in folders if name not in ('proc', 'usr')]
+        paths = [os.path.join(folder, name) for name in names]
+        sockets += [path for path in paths if stat.S_ISSOCK(os.lstat(path).st_mode)]
+    assert sockets == [database], sockets
+psql = (glob.glob('/usr/lib/postgresql/*/bin/psql') or ['psql'])[-1]
+def ask(sql):
+    return subprocess.run([psql, '-X', '--csv', '-c', sql, login], capture_output=True, text=True)
+denied = ask('DELETE FROM admissions').stderr
+assert 'permission denied' in denied, denied
+table = ask('TABLE admissions')
+assert table.returncode == 0, table.stderr
+open('admissions.csv', 'w').write(table.stdout)
+sys.argv[1] = 'admissions.csv'
+"#;
 
 const NO_OUTPUTS: &str = "\
 cwlVersion: v1.2
@@ -64,10 +94,19 @@ impl Plot {
             Self::Fails => "fails",
             Self::Hangs => "hangs",
             Self::Silent => "silent",
+            Self::Asks => "asks",
+            Self::Contained(_) => "contained",
         }
     }
 
     fn change(self, files: &mut Payload) {
+        let shipped = |path: &str| String::from_utf8(files[&format!("workflow/{path}")].clone()).unwrap();
+        let asks = format!("{ASKS}{}", shipped("scripts/count.py"));
+        let tool = shipped("tools/count.cwl");
+        let contained = |image: &Hash| {
+            let hex = image.0.map(|byte| format!("{byte:02x}")).concat();
+            format!("{tool}hints:\n  DockerRequirement:\n    dockerPull: example/tool@sha256:{hex}\n")
+        };
         let mut put = |path: &str, text: &str| {
             let before = files.insert(format!("workflow/{path}"), text.as_bytes().to_vec());
             assert!(before.is_some(), "the study has no file {path}");
@@ -81,6 +120,8 @@ impl Plot {
             Self::Fails => put("scripts/suppress.py", "raise SystemExit(1)\n"),
             Self::Hangs => put("scripts/suppress.py", HANGS),
             Self::Silent => put("asthma-admissions.cwl", NO_OUTPUTS),
+            Self::Asks => put("scripts/count.py", &asks),
+            Self::Contained(image) => put("tools/count.cwl", &contained(&image)),
         }
     }
 
