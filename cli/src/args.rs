@@ -13,7 +13,7 @@ use daybook_core::note::VerifierKey;
 use uuid::Uuid;
 
 pub use self::keys::{DelegateArgs, EventCommand, KeysCommand, SignArgs};
-pub use self::register::{DeferArgs, ProjectArgs, RegisterCommand, WaitingArgs, WithdrawArgs};
+pub use self::register::{DeferArgs, PassArgs, ProjectArgs, RegisterCommand, WaitingArgs, WithdrawArgs};
 pub use self::relay::{HoldArgs, OutboundArgs, RelayArgs, RelayCommand, ReleaseArgs, ShowArgs};
 pub use self::runner::{ReviewArgs, ReviewCommand, RunnerArgs, RunnerCommand};
 

@@ -43,7 +43,7 @@ fn of_events() -> Vec<Operation> {
         Operation::new("post", "events", "/v1/events", "append_event", "Append an event")
             .note("The event authenticates itself. The same bytes again answer 200 with the same index.")
             .in_query("wait", &wait, waits)
-            .in_query("dry_run", &flag(), "Say what would happen, and append nothing.")
+            .in_query("dry_run", &flag(), "Say what would happen and what the screen finds in public openings, and append nothing.")
             .takes("application/json", &named("Offer"))
             .json(200, "The bytes stand in the log already, or it was a dry run.", "Appended")
             .json(201, "Appended.", "Receipt")

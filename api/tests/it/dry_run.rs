@@ -38,7 +38,7 @@ async fn what_would_be_appended_is_said_and_not_done() {
     let claims = signed.event.claims();
     let mut expected = json!({
         "dry_run": true, "would": "append", "leaf_hash": signed.event.leaf().to_base64url(),
-        "stream": claims.sub.to_string(), "seq": claims.seq, "tree_size": size,
+        "stream": claims.sub.to_string(), "seq": claims.seq, "tree_size": size, "hits": [],
     });
     assert_eq!(answer.json(), expected);
     // As often as one likes, and afterwards it is appended like any other.
@@ -184,4 +184,40 @@ async fn a_dry_run_follows_the_table_that_was_adopted_meanwhile() {
     hub.say(&draft).await;
     let answer = hub.rehearse(&append_body(&signed)).await;
     assert_eq!(answer.slug(), "not-allowed", "{}", answer.text());
+}
+
+#[tokio::test]
+async fn authors_see_what_the_screen_finds_before_anything_is_in_the_log() {
+    let mut hub = Hub::new().await;
+    let draft = hub
+        .world
+        .usual("project-registered")
+        .seal(
+            "lay_summary",
+            "Ŵyth: ring 07700 900123 and ask for Ada Lovelock.".into(),
+        )
+        .seal("organisations", json!(["Wessex", "jo.bloggs@hotmail.co.uk"]))
+        .seal("lead", "Ada Lovelock".into())
+        .seal("reference", "call 07700 900124".into());
+    let signed = hub.sign(&draft).await;
+    let answer = hub.rehearse(&append_body(&signed)).await.json();
+    let mut hits: Vec<String> = answer["hits"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    hits.sort();
+    assert_eq!(
+        hits,
+        [
+            r#"{"field":"lay_summary","from":11,"kind":"telephone","to":23}"#,
+            r#"{"field":"lay_summary","from":36,"kind":"name","to":48}"#,
+            r#"{"field":"organisations","from":0,"item":1,"kind":"email","to":23}"#,
+        ]
+    );
+    assert!(
+        !answer.to_string().contains("900123"),
+        "the words stay with their author"
+    );
 }

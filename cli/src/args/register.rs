@@ -13,7 +13,7 @@ pub enum RegisterCommand {
     /// Show what the screen has found in a project's texts, with the words around each
     Review(ProjectArgs),
     /// Publish a project's page although the screen has found something: a person has looked, and it tells nobody's identity
-    Pass(ProjectArgs),
+    Pass(PassArgs),
     /// Put a project that was never published under an embargo, at the request of a TRE; say it again to renew or shorten it
     Defer(DeferArgs),
     /// Take a project's page from the register; that it was there stays in the log
@@ -42,6 +42,18 @@ pub struct ProjectArgs {
     pub url: Option<String>,
     /// The project's id
     pub project: Uuid,
+}
+
+/// `daybook register pass`
+#[derive(ClapArgs)]
+pub struct PassArgs {
+    /// The project, and the hub
+    #[command(flatten)]
+    pub of: ProjectArgs,
+    /// Why what was found may stand, which is recorded: chosen (those who are named chose it), false-hit (it is not what
+    /// it looks like), office (it is an office's, not a person's) or public-already
+    #[arg(long, value_parser = ["chosen", "false-hit", "office", "public-already"])]
+    pub code: String,
 }
 
 /// `daybook register defer`

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::output;
 use super::serve::read;
-use crate::args::{DeferArgs, HubArgs, ProjectArgs, RegisterCommand, WaitingArgs, WithdrawArgs};
+use crate::args::{DeferArgs, HubArgs, PassArgs, ProjectArgs, RegisterCommand, WaitingArgs, WithdrawArgs};
 use crate::config::Config;
 use crate::hub::editor::{Draft, draft, findings};
 use crate::hub::{self, Database};
@@ -169,7 +169,7 @@ async fn review(args: ProjectArgs) -> Result<ExitCode> {
     if !found.is_empty() {
         output::line("");
         output::line(&format!(
-            "If none of this tells who somebody is: daybook register pass {}",
+            "If none of this tells who somebody is: daybook register pass --code false-hit {}",
             args.project
         ));
         output::line(
@@ -179,9 +179,9 @@ async fn review(args: ProjectArgs) -> Result<ExitCode> {
     desk.close().await
 }
 
-async fn pass(args: ProjectArgs) -> Result<ExitCode> {
-    let desk = Desk::open(args.hub).await?;
-    let row = desk.entry(args.project).await?;
+async fn pass(args: PassArgs) -> Result<ExitCode> {
+    let desk = Desk::open(args.of.hub).await?;
+    let row = desk.entry(args.of.project).await?;
     ensure!(
         row.state.as_deref() == Some("held"),
         "the project is not held back: it is {}",
@@ -191,15 +191,15 @@ async fn pass(args: ProjectArgs) -> Result<ExitCode> {
     );
     let draft = desk.draft(&row).await?;
     let version = row.version.unwrap_or(0) + 1;
-    let page = digest(&draft.document(args.project, version));
+    let page = digest(&draft.document(args.of.project, version));
     let clear = json!({
-        "cause": draft.cause, "openings": draft.news(), "rests_on": draft.leaves(), "version": version,
+        "cause": draft.cause, "openings": draft.news(), "passed": args.code, "rests_on": draft.leaves(), "version": version,
     });
     let sealed = vec![("page", page.into())];
     let receipt = desk
         .say(
-            args.url.as_deref(),
-            args.project,
+            args.of.url.as_deref(),
+            args.of.project,
             "register-published",
             clear,
             sealed,

@@ -231,6 +231,8 @@ async fn what_may_tell_who_somebody_is_waits_for_a_person_and_what_is_erased_is_
     let pass = run(&[
         "register",
         "pass",
+        "--code",
+        "false-hit",
         "--config",
         config,
         "--url",

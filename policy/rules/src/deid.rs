@@ -4,6 +4,7 @@
 //! field, since a contact has an address by its nature and a list of organisations has names. They find patterns and the
 //! names that the submission's own openings hold; a stranger's name is found by no pattern, so that people still read.
 
+mod event;
 mod mail;
 mod names;
 mod numbers;
@@ -11,6 +12,8 @@ mod places;
 
 use std::fmt;
 use std::ops::Range;
+
+pub use self::event::{OpeningHit, screen_openings};
 
 /// What a hit seems to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -183,7 +183,7 @@ fn public_words(page: &mut String) {
         page,
         "\n## What the public reads about a job\n\n| state | word | sentence | whose turn |\n|---|---|---|---|",
     );
-    for (state, word, sentence, turn) in words::all() {
+    for (state, word, sentence, turn) in words::all(words::Tongue::English) {
         line(
             page,
             &format!("| {state} | {word} | {sentence} | {} |", turn.as_str()),

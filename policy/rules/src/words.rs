@@ -9,6 +9,27 @@ use serde_json::Value;
 
 static ENGLISH: LazyLock<Option<Catalogue>> =
     LazyLock::new(|| toml::from_str(include_str!("../words/en.toml")).ok());
+static WELSH: LazyLock<Option<Catalogue>> =
+    LazyLock::new(|| toml::from_str(include_str!("../words/cy.toml")).ok());
+
+/// A language of these words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tongue {
+    /// English.
+    #[default]
+    English,
+    /// Welsh: a draft until a speaker has signed it off.
+    Welsh,
+}
+
+impl Tongue {
+    fn catalogue(self) -> Option<&'static Catalogue> {
+        match self {
+            Self::English => ENGLISH.as_ref(),
+            Self::Welsh => WELSH.as_ref(),
+        }
+    }
+}
 
 /// Who acts next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -67,9 +88,14 @@ pub fn of(job: &State) -> Public {
 
 /// The words for a job's state, the TRE being called by the name given.
 pub fn of_named(job: &State, tre: &str) -> Public {
+    of_named_in(Tongue::English, job, tre)
+}
+
+/// The same in a language.
+pub fn of_named_in(tongue: Tongue, job: &State, tre: &str) -> Public {
     let key = key(job);
-    let Some((catalogue, entry)) = ENGLISH
-        .as_ref()
+    let Some((catalogue, entry)) = tongue
+        .catalogue()
         .and_then(|catalogue| Some((catalogue, catalogue.states.get(key)?)))
     else {
         return Public {
@@ -119,9 +145,10 @@ pub fn reviewers(job: &State) -> usize {
 }
 
 /// Every state that has words, with its word and sentence, `{tre}` standing for the TRE's name.
-pub fn all() -> impl Iterator<Item = (&'static str, &'static str, &'static str, Turn)> {
-    ENGLISH
-        .iter()
+pub fn all(tongue: Tongue) -> impl Iterator<Item = (&'static str, &'static str, &'static str, Turn)> {
+    tongue
+        .catalogue()
+        .into_iter()
         .flat_map(|catalogue| &catalogue.states)
         .map(|(key, entry)| {
             (

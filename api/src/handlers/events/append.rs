@@ -7,6 +7,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use daybook_core::event::{Event, FormError};
 use daybook_core::sealed::{Opening, OpeningError};
+use daybook_rules::Table;
+use daybook_rules::deid::screen_openings;
 use daybook_store::append::{Candidate, Receipt};
 use daybook_store::publish::Released;
 use serde::Deserialize;
@@ -105,6 +107,7 @@ async fn rehearse(app: &App, candidate: Candidate) -> Result<Response, Problem> 
         "dry_run": true, "would": "append", "leaf_hash": candidate.event.leaf().to_base64url(),
         "stream": claims.sub.to_string(), "seq": claims.seq,
     });
+    answer["hits"] = hits(&candidate);
     let rehearsal = app.appender.rehearse(candidate, now()).await?;
     answer["tree_size"] = rehearsal.size.into();
     if let Some(index) = rehearsal.stands_at {
@@ -112,6 +115,22 @@ async fn rehearse(app: &App, candidate: Candidate) -> Result<Response, Problem> 
         answer["index"] = index.into();
     }
     Ok(axum::Json(answer).into_response())
+}
+
+/// What the screen finds in what the event would make public, without the words that it found.
+fn hits(candidate: &Candidate) -> Value {
+    let found = screen_openings(Table::v1(), &candidate.event, &candidate.openings);
+    let told = found.iter().map(|found| {
+        let mut told = json!({
+            "field": found.field, "kind": found.hit.kind.as_str(),
+            "from": found.characters.0, "to": found.characters.1,
+        });
+        if let Some(item) = found.item {
+            told["item"] = item.into();
+        }
+        told
+    });
+    told.collect()
 }
 
 /// Reads an event and its openings.

@@ -34,6 +34,13 @@ fn of_appends() -> Vec<Named> {
         ("stream", text()),
         ("seq", number()),
         ("tree_size", number()),
+        (
+            "hits",
+            about(
+                list_of(&hit()),
+                "What in the public openings may tell who somebody is. The register holds such a text until a person has looked.",
+            ),
+        ),
     ];
     vec![
         ("Offer", offer),
@@ -45,6 +52,31 @@ fn of_appends() -> Vec<Named> {
         ),
         ("BatchAnswer", batch_answer()),
     ]
+}
+
+fn hit() -> Value {
+    let kinds = [
+        "health-number",
+        "insurance-number",
+        "birth-date",
+        "email",
+        "telephone",
+        "postcode",
+        "orcid",
+        "name",
+    ];
+    object_with(
+        &[
+            ("field", text()),
+            ("kind", one_of(&kinds)),
+            (
+                "from",
+                about(number(), "Characters (Unicode code points) before it."),
+            ),
+            ("to", about(number(), "Characters up to its end.")),
+        ],
+        &[("item", about(number(), "Which text of a list, from 0."))],
+    )
 }
 
 fn batch_answer() -> Value {

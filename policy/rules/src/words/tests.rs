@@ -28,7 +28,7 @@ fn every_state_of_a_job_has_a_word_a_sentence_and_a_turn() {
 
 #[test]
 fn the_public_sees_few_words() {
-    let words: BTreeSet<&str> = all().map(|(_, word, ..)| word).collect();
+    let words: BTreeSet<&str> = all(Tongue::English).map(|(_, word, ..)| word).collect();
     assert_eq!(words.len(), 14);
 }
 
@@ -92,4 +92,18 @@ fn a_name_can_stand_for_the_id() {
         "The analysis is running inside The Wessex Data Haven. The data stay there."
     );
     assert_eq!(of(&State::new()).turn, Turn::Nobody);
+}
+
+#[test]
+fn welsh_tells_the_same_states_apart_and_says_whose_turn_it_is_alike() {
+    let (english, welsh): (Vec<_>, Vec<_>) = (all(Tongue::English).collect(), all(Tongue::Welsh).collect());
+    assert_eq!(english.len(), welsh.len());
+    let mut words = BTreeMap::new();
+    for ((state, word, sentence, turn), (same, gair, brawddeg, tro)) in english.into_iter().zip(welsh) {
+        assert_eq!((state, turn), (same, tro));
+        assert_eq!(sentence.contains("{tre}"), brawddeg.contains("{tre}"), "{state}");
+        assert_eq!(*words.entry(word).or_insert(gair), gair, "{state}");
+    }
+    let names = |tongue: Tongue| tongue.catalogue().unwrap().extra.keys().collect::<Vec<_>>();
+    assert_eq!(names(Tongue::English), names(Tongue::Welsh));
 }
