@@ -71,7 +71,7 @@ bench-large: ## the same at ten million entries too; needs 40 GB of disk
 	@$(BENCH) 10000,1000000,10000000
 
 generate: ## write the generated documents anew; a test compares them with the code
-	DAYBOOK_GENERATE=1 cargo test -p daybook-repo-tests -p daybook-core -p daybook-rules -p daybook-api -p daybook-agent
+	DAYBOOK_GENERATE=1 cargo test -p daybook-repo-tests -p daybook-core -p daybook-rules -p daybook-api -p daybook-agent -p daybook-views
 	DAYBOOK_GENERATE=1 cargo test -p daybook-core --test it events::the_files
 
 deny: ## licences, sources, bans and advisories of every dependency; needs cargo-deny

@@ -23,6 +23,7 @@ pub mod members;
 pub mod projects;
 mod read;
 pub mod register;
+pub mod statistics;
 pub mod submissions;
 pub mod tres;
 pub mod workflows;
@@ -40,6 +41,7 @@ pub use self::keys::{Key, KeyFilter, KeyKey};
 pub use self::members::{Member, MemberFilter, MemberKey};
 pub use self::projects::{Project, ProjectFilter};
 pub use self::read::{Found, Listed, MAX_LIMIT, NewestKey, Page, Views};
+pub use self::statistics::Statistics;
 pub use self::submissions::{Submission, SubmissionFilter};
 pub use self::tres::Tre;
 pub use self::workflows::{Workflow, WorkflowFilter};
@@ -55,6 +57,7 @@ pub fn all() -> ViewList {
         Arc::new(members::View),
         Arc::new(projects::View),
         Arc::new(register::View),
+        Arc::new(statistics::View),
         Arc::new(submissions::View),
         Arc::new(tres::View),
         Arc::new(workflows::View),

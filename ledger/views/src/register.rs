@@ -8,6 +8,7 @@ mod document;
 mod edition;
 mod fold;
 mod material;
+mod organisations;
 mod read;
 mod search;
 mod table;

@@ -32,6 +32,7 @@
 )]
 
 mod draft;
+mod figures;
 mod founding;
 mod jobs;
 mod usual;
@@ -50,6 +51,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub use self::draft::{Draft, sample};
+pub use self::figures::{Figures, figures, year};
 pub use self::founding::Cast;
 pub use self::jobs::Ending;
 

@@ -1,7 +1,7 @@
 //! The tables of jobs.
 
 use daybook_rules::State;
-use daybook_rules::words::{self, Public};
+use daybook_rules::words::{self, Public, Tongue};
 use daybook_store::rows;
 use serde_json::Value;
 use uuid::Uuid;
@@ -101,7 +101,12 @@ rows! {
 impl Job {
     /// What the public reads about it, the TRE being called by the name given.
     pub fn public(&self, tre: &str) -> Public {
-        words::of_named(&self.as_state(), tre)
+        self.public_in(Tongue::English, tre)
+    }
+
+    /// The same in a language.
+    pub fn public_in(&self, tongue: Tongue, tre: &str) -> Public {
+        words::of_named_in(tongue, &self.as_state(), tre)
     }
 
     /// As much of the state of its stream as the public words depend on.

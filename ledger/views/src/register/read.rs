@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::table::{Opened, RegisterEntry, RegisterVersion, Rested, Thing};
+use super::table::{Opened, RegisterEntry, RegisterVersion, Rested, Searched, Thing};
 use super::{Edition, NAME, Part, VERSION};
 use crate::ViewError;
 use crate::read::{Found, Listed, Page, Param, Query, Views, number};
@@ -103,6 +103,18 @@ impl Views {
         let query =
             Query::new((NAME, VERSION), &["digest"], false).only("leaf = ANY ($)", Some(leaves.to_vec()));
         Ok(self.read::<Opened>(&query, MAX_OPENED).await?.1)
+    }
+
+    /// What of some projects may be searched for: those that are on the register now, by their ids.
+    pub async fn searched(&self, projects: Vec<Uuid>) -> Result<BTreeMap<Uuid, Searched>, ViewError> {
+        if projects.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let query = Query::new((NAME, VERSION), &["project"], false)
+            .only("project = ANY ($)", Some(projects))
+            .always("listed");
+        let (_, rows) = self.read::<Searched>(&query, MAX_PARTS).await?;
+        Ok(rows.into_iter().map(|row| (row.project, row)).collect())
     }
 
     /// Which of some openings are published, by their digests.

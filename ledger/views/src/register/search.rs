@@ -5,8 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use daybook_core::id::{Stream, Subject};
 use daybook_store::StoreError;
 use daybook_store::project::{Columns, Rest, Row as _, Texts, Words};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde_json::Value;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -14,6 +12,7 @@ use uuid::Uuid;
 use super::{NAME, Searched, VERSION};
 use crate::ViewError;
 use crate::read::{Listed, MAX_KEPT, MAX_LIMIT, Page, Param, Views, is_not_made, number};
+use crate::statistics::year;
 
 type Fields = BTreeMap<String, Value>;
 /// Index and time of an entry.
@@ -119,10 +118,6 @@ fn texts(fields: &Fields, name: &str) -> Vec<String> {
     let list = fields.get(name).and_then(Value::as_array);
     let texts = list.into_iter().flatten().filter_map(Value::as_str);
     texts.map(str::to_owned).collect()
-}
-
-fn year(at: i64) -> i64 {
-    Timestamp::from_second(at).map_or(1970, |time| i64::from(time.to_zoned(TimeZone::UTC).year()))
 }
 
 /// What is looked for. What is `None` does not matter.
@@ -429,7 +424,7 @@ impl Views {
         Ok(facets)
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         sql: &str,
         params: &[Param],
@@ -458,11 +453,11 @@ impl Views {
     }
 }
 
-fn schema() -> String {
+pub(super) fn schema() -> String {
     format!("{NAME}_v{VERSION}")
 }
 
-fn behind() -> ViewError {
+pub(super) fn behind() -> ViewError {
     ViewError::Behind {
         view: NAME,
         as_of: 0,

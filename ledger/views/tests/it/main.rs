@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod document;
 mod expected;
 #[cfg(test)]
 mod follow;
@@ -15,6 +16,7 @@ mod register;
 #[cfg(test)]
 mod roles;
 #[cfg(test)]
+mod statistics;
 mod stop;
 #[cfg(test)]
 mod support;
