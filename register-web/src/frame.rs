@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::assets;
+use crate::model::figures::{SMALLEST, Told};
 use crate::site::{Settings, Site};
 use crate::text;
 use crate::visit::Visit;
@@ -65,6 +66,8 @@ pub(crate) struct Frame {
     pub(crate) linked: String,
     /// Name and key of the log.
     pub(crate) log: (Arc<str>, Arc<str>),
+    /// Links for programs, as they stand in the header.
+    posts: Vec<String>,
 }
 
 impl Frame {
@@ -84,6 +87,7 @@ impl Frame {
             settings: site.settings.clone(),
             linked: String::new(),
             log: (site.origin.clone(), site.log_key.clone()),
+            posts: Vec::new(),
         }
     }
 
@@ -113,6 +117,41 @@ impl Frame {
     pub(crate) fn with_data(mut self, path: String) -> Self {
         self.data = Some(path);
         self
+    }
+
+    /// With a link for programs.
+    #[must_use]
+    pub(crate) fn with_post(mut self, rel: &str, path: &str, kind: &str) -> Self {
+        let address = &self.address;
+        self.posts
+            .push(format!("<{address}{path}>; rel=\"{rel}\"; type=\"{kind}\""));
+        self
+    }
+
+    /// With what it is about, by a type of schema.org.
+    #[must_use]
+    pub(crate) fn of_type(mut self, kind: &str) -> Self {
+        for kind in ["AboutPage", kind] {
+            self.posts
+                .push(format!("<https://schema.org/{kind}>; rel=\"type\""));
+        }
+        self
+    }
+
+    /// All links for programs: those that were named, the page's own address, its licence and its feed.
+    pub(crate) fn posts(&self) -> Vec<String> {
+        let mut posts = self.posts.clone();
+        posts.push(format!("<{}>; rel=\"canonical\"", self.address()));
+        if !self.settings.licence.is_empty() {
+            posts.push(format!("<{}>; rel=\"license\"", self.settings.licence));
+        }
+        if let Some(feed) = &self.feed {
+            let feed = format!("{}{}", self.address, self.to(feed));
+            posts.push(format!(
+                "<{feed}>; rel=\"alternate\"; type=\"application/atom+xml\""
+            ));
+        }
+        posts
     }
 
     /// Words by their key.
@@ -261,6 +300,23 @@ impl Frame {
             .iter()
             .map(|name| ((*name).to_owned(), self.say(&format!("browser.{name}")).into()));
         serde_json::Value::Object(words.collect()).to_string()
+    }
+
+    /// A number as it may be told.
+    pub(crate) fn told(&self, told: &Told) -> String {
+        match told {
+            Told::Number(n) => thousands(n.unsigned_abs()),
+            Told::Few => self.fill("numbers.few", "smallest", SMALLEST.to_string()),
+        }
+    }
+
+    /// How long so many minutes are, in words.
+    pub(crate) fn span(&self, minutes: impl Number) -> String {
+        match minutes.natural() {
+            minutes @ 0..120 => self.language.count("count.minutes", minutes),
+            minutes @ 120..2_880 => self.language.count("count.hours", (minutes + 30) / 60),
+            minutes => self.language.count("count.days", (minutes + 720) / 1_440),
+        }
     }
 
     /// A link to whoever runs the register.

@@ -13,6 +13,7 @@
 //! - A page says up to which entry of the log it is true.
 
 mod assets;
+mod chart;
 mod failure;
 mod frame;
 mod front;

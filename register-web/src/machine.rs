@@ -3,13 +3,14 @@
 mod atom;
 mod card;
 mod export;
+pub(crate) mod linked;
 mod sitemap;
 mod xml;
 
 use axum::Router;
 use axum::routing::get;
 
-pub(crate) use self::export::linked;
+pub(crate) use self::export::FIELDS;
 use crate::site::Site;
 
 /// Every path of this kind.
@@ -21,6 +22,8 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/projects.atom", get(atom::projects))
         .route("/activity.atom", get(atom::activity))
         .route("/projects/{id}/feed.atom", get(atom::project))
+        .route("/tres/{id}/feed.atom", get(atom::tre))
+        .route("/datasets/{id}/feed.atom", get(atom::dataset))
         .route("/projects/{id}/card", get(card::get))
         .route("/data/fields.json", get(export::fields))
         .route("/sitemap.xml", get(sitemap::get))

@@ -8,6 +8,7 @@ mod plural;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use daybook_rules::words::Tongue;
 use serde::Deserialize;
 
 use self::plural::Category;
@@ -67,6 +68,14 @@ impl Language {
         match self {
             Self::English => "English",
             Self::Welsh => "Cymraeg",
+        }
+    }
+
+    /// The language of the words for states of jobs.
+    pub(crate) fn tongue(self) -> Tongue {
+        match self {
+            Self::English => Tongue::English,
+            Self::Welsh => Tongue::Welsh,
         }
     }
 

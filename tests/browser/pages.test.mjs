@@ -19,10 +19,11 @@ before(async () => {
 });
 after(() => browser?.close());
 
-for (const colorScheme of ["light", "dark"]) {
+for (const [colorScheme, forcedColors] of [["light", "none"], ["dark", "none"], ["dark", "active"]]) {
   for (const width of [1200, 320]) {
-    test(`axe finds nothing, and nothing is wider than the screen: ${colorScheme}, ${width} pixels`, async () => {
-      const context = await browser.newContext({ colorScheme, viewport: { width, height: 800 } });
+    const colours = forcedColors === "active" ? "colours of the reader's own" : colorScheme;
+    test(`axe finds nothing, and nothing is wider than the screen: ${colours}, ${width} pixels`, async () => {
+      const context = await browser.newContext({ colorScheme, forcedColors, viewport: { width, height: 800 } });
       const page = await context.newPage();
       for (const [name, path] of Object.entries(pages)) {
         await page.goto(base + path);
@@ -144,5 +145,155 @@ test("every page says its language, has one first heading, and leads to itself i
     const answer = await page.request.get(base + other);
     assert.equal(answer.status(), 200, `${name}: ${other}`);
   }
+  await page.close();
+});
+
+test("no words are missing in either language, and every link of the site leads somewhere", async () => {
+  const page = await browser.newPage();
+  const links = new Set();
+  for (const [name, path] of Object.entries(pages)) {
+    for (const prefix of ["", "/cy"]) {
+      if (prefix && path.startsWith("/cy")) continue;
+      await page.goto(base + prefix + path);
+      assert.doesNotMatch(await page.content(), /⟦/, `${prefix}${path}`);
+      if (name === "missing") continue;
+      const hrefs = await page.$$eval("a[href], link[href]", (all) => all.map((one) => one.getAttribute("href")));
+      for (const href of hrefs) {
+        const own = href.startsWith(base) ? href.slice(base.length) || "/" : href;
+        if (own.startsWith("/")) links.add(own.split("#")[0]);
+      }
+    }
+  }
+  assert.ok(links.size > 60, `${links.size} links`);
+  for (const link of links) {
+    const answer = await page.request.get(base + link);
+    assert.equal(answer.status(), 200, link);
+  }
+  await page.close();
+});
+
+test("somebody without scripts and without a mouse goes from a place to its data, a project, and its numbers", async () => {
+  const context = await browser.newContext({ javaScriptEnabled: false });
+  const page = await context.newPage();
+  await page.goto(base);
+  const follow = async (selector, url) => {
+    for (let presses = 0; presses < 120; presses += 1) {
+      if (await page.locator(`${selector}:focus`).count()) break;
+      await page.keyboard.press("Tab");
+    }
+    assert.equal(await page.locator(`${selector}:focus`).count(), 1, `${selector} is not reached by the keyboard`);
+    await page.keyboard.press("Enter");
+    await page.waitForURL(url);
+  };
+  await follow('nav a[href="/tres"]', /\/tres$/);
+  await follow(".card a", /\/tres\/[a-z]+$/);
+  assert.match(await page.innerText("aside"), /Accreditation/);
+  await follow('a[href^="/datasets/"]', /\/datasets\/[0-9a-f-]{36}$/);
+  await follow('.card a[href^="/projects/"]', /\/projects\/[0-9a-f-]{36}$/);
+  await follow('.pairs a[href^="/organisations"]', /\/organisations\?name=/);
+  await follow('nav a[href="/numbers"]', /\/numbers$/);
+  assert.match(await page.innerText("table"), /Asked for/);
+  await follow('footer a[href="/jobs"]', /\/jobs$/);
+  await follow('a[href="/jobs?state=released"]', /state=released/);
+  assert.equal(await page.locator(".job").count(), 1);
+  await follow('footer a[href="/glossary"]', /glossary/);
+  await follow('nav a[href="/record"]', /record/);
+  assert.match(await page.innerText("pre"), /daybook audit/);
+  await context.close();
+});
+
+test("wide spaces between letters and lines cut nothing off (WCAG 1.4.12)", async () => {
+  const context = await browser.newContext({ viewport: { width: 640, height: 800 } });
+  const page = await context.newPage();
+  const spaced = "* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important } p { margin-bottom: 2em !important }";
+  for (const [name, path] of Object.entries(pages)) {
+    await page.goto(base + path);
+    // The policy of the site refuses styles of others, and a reader's browser does not: the sheet is made, not written.
+    await page.evaluate((css) => {
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(css);
+      document.adoptedStyleSheets = [sheet];
+    }, spaced);
+    const cut = await page.evaluate(() => {
+      const own = [...document.querySelectorAll("main *:not(.hidden):not(.scroll), nav *, footer *")];
+      const hides = (one) => ["hidden", "clip"].includes(getComputedStyle(one).overflowX);
+      const clipped = own.filter((one) => hides(one) && (one.scrollWidth > one.clientWidth + 1 || one.scrollHeight > one.clientHeight + 1));
+      const over = document.documentElement.scrollWidth > innerWidth ? ["the page"] : [];
+      return over.concat(clipped.filter((one) => !one.closest("svg")).map((one) => one.outerHTML.slice(0, 80)));
+    });
+    assert.deepEqual(cut, [], name);
+  }
+  await context.close();
+});
+
+test("nothing has to be dragged, remembered or typed twice, and no form asks who somebody is (WCAG 2.5.7, 3.3.7, 3.3.8)", async () => {
+  const page = await browser.newPage();
+  for (const [name, path] of Object.entries(pages)) {
+    await page.goto(base + path);
+    assert.equal(await page.locator("[draggable=true], input[type=range], input[type=password], input[type=email]").count(), 0, name);
+    const forms = await page.$$eval("form", (all) => all.map((one) => [one.method, one.getAttribute("role")].join(" ")));
+    assert.ok(forms.every((form) => form === "get search"), `${name}: ${forms}`);
+  }
+  await page.close();
+});
+
+test("printed pages leave out what is for screens, and are dark on white", async () => {
+  const context = await browser.newContext({ colorScheme: "dark" });
+  const page = await context.newPage();
+  for (const [name, path] of Object.entries(pages)) {
+    await page.goto(base + path);
+    await page.emulateMedia({ media: "print", colorScheme: "light" });
+    const left = await page.locator(".top nav:visible, .search:visible, .tongue:visible, .pages:visible").count();
+    assert.equal(left, 0, name);
+    const paint = await page.evaluate(() => [document.body, document.querySelector("h1")].map((one) => getComputedStyle(one)).map((style) => `${style.color} ${style.backgroundColor}`));
+    assert.match(paint[0], /^rgb\(0, 0, 0\) rgb\(255, 255, 255\)$/, name);
+  }
+  await context.close();
+});
+
+test("what is in another language than its page says so (WCAG 3.1.2)", async () => {
+  const page = await browser.newPage();
+  await page.goto(`${base}/cy${pages.project}`);
+  assert.equal(await page.getAttribute("[data-field=lay_summary]", "lang"), "en");
+  assert.equal(await page.getAttribute("h1 bdi", "lang"), "en");
+  await page.goto(`${base}/cy${pages.job}`);
+  assert.deepEqual(await page.$$eval(".timeline li > p:first-of-type", (all) => [...new Set(all.map((one) => one.lang))]), ["en"]);
+  assert.match(await page.innerText(".now"), /canlyniadau/i);
+  await page.close();
+});
+
+test("programs find their way from a page: canonical address, Signposting, OpenGraph, JSON-LD, feeds", async () => {
+  const page = await browser.newPage();
+  for (const [name, kind] of [["project", "ResearchProject"], ["dataset", "Dataset"], ["tre", "Organization"], ["data", "Dataset"]]) {
+    const answer = await page.goto(base + pages[name]);
+    const link = (await answer.allHeaders()).link;
+    const canonical = await page.getAttribute("link[rel=canonical]", "href");
+    assert.equal(canonical, base + pages[name]);
+    assert.ok(link.includes(`<${canonical}>; rel="canonical"`), link);
+    assert.ok(link.includes(`<https://schema.org/${kind}>; rel="type"`), link);
+    assert.match(link, /rel="license"/);
+    for (const [, address] of link.matchAll(/<([^>]*)>; rel="(?!type|license)/g)) {
+      assert.equal((await page.request.get(address)).status(), 200, address);
+    }
+    for (const property of ["og:title", "og:type", "og:url", "og:site_name", "og:locale"]) {
+      assert.ok(await page.getAttribute(`meta[property="${property}"]`, "content"), `${name}: ${property}`);
+    }
+    if (name === "tre") continue;
+    const linked = JSON.parse(await page.textContent("script[type='application/ld+json']"));
+    assert.equal(linked["@type"], kind);
+    assert.equal(linked.url, canonical);
+  }
+  for (const feed of ["/projects.atom", "/activity.atom", `${pages.tre}/feed.atom`, `${pages.dataset}/feed.atom`, `${pages.project}/feed.atom`, "/projects.atom?tre=wessex"]) {
+    const text = await (await page.request.get(base + feed)).text();
+    const found = await page.evaluate((text) => {
+      const read = new DOMParser().parseFromString(text, "application/xml");
+      return [read.querySelector("parsererror")?.textContent ?? "", read.documentElement.localName, read.querySelectorAll("entry > updated").length];
+    }, text);
+    assert.equal(found[0], "", feed);
+    assert.equal(found[1], "feed");
+    assert.ok(found[2] >= 1, feed);
+  }
+  const card = await page.request.get(`${base}${pages.project}/card`);
+  assert.match(card.headers()["content-security-policy"], /frame-ancestors \*/);
   await page.close();
 });

@@ -16,9 +16,34 @@ export async function addresses(browser) {
   await page.goto(base + project);
   const job = await page.getAttribute(".job a", "href");
   const entry = await page.getAttribute("[data-genuine]", "data-index");
+  const first = async (path, selector) => {
+    await page.goto(base + path);
+    return page.getAttribute(selector, "href");
+  };
+  const tre = await first("/tres", ".card a");
+  const dataset = await first("/datasets", ".card a");
+  const workflow = await first("/workflows", ".plain a");
+  const organisation = await first("/organisations", ".plain a");
   await page.close();
   return {
     home: "/",
+    tres: "/tres",
+    tre,
+    datasets: "/datasets",
+    dataset,
+    workflows: "/workflows",
+    workflow,
+    organisations: "/organisations",
+    organisation,
+    jobs: "/jobs",
+    ended: "/jobs?state=cancelled",
+    numbers: "/numbers",
+    record: "/record",
+    data: "/data",
+    glossary: "/glossary",
+    protection: "/protection",
+    coverage: "/coverage",
+    accessibility: "/accessibility",
     list: "/projects?q=asthma",
     nothing: "/projects?q=nothingofthekind",
     project,

@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use daybook_views::register::Sort;
+use daybook_core::id::{Slug, random_id};
+use daybook_views::register::{SearchFilter, Searched, Sort};
 use daybook_views::{ActivityFilter, Page};
 
 use super::xml::escape;
+use crate::failure::Failure;
 use crate::frame::stamp;
 use crate::model::names::Names;
 use crate::pages::Shown;
@@ -40,23 +42,7 @@ pub(crate) async fn projects(State(site): State<Site>, visit: Visit, Query(asked
         .views
         .search_register(&asked.filter()?, Sort::Changed, &page)
         .await?;
-    let items: Vec<Item> = found
-        .rows
-        .iter()
-        .map(|hit| Item {
-            id: format!("urn:uuid:{}", hit.row.project),
-            title: hit.row.title.clone(),
-            link: format!(
-                "{}{}/projects/{}",
-                visit.address,
-                visit.language.prefix(),
-                hit.row.project
-            ),
-            at: hit.row.at,
-            summary: hit.row.line.clone(),
-            topics: hit.row.topics.0.clone(),
-        })
-        .collect();
+    let items: Vec<Item> = found.rows.iter().map(|hit| item(&visit, &hit.row)).collect();
     let query = asked.query();
     let title = format!("{}: {}", site.settings.name, visit.language.say("nav.projects"));
     Ok(feed(
@@ -121,13 +107,63 @@ pub(crate) async fn project(State(site): State<Site>, visit: Visit, Path(id): Pa
     ))
 }
 
-/// Everything of which the public hears.
-pub(crate) async fn activity(State(site): State<Site>, visit: Visit) -> Shown {
+/// Projects that are approved for a dataset, those first that were changed last.
+pub(crate) async fn dataset(State(site): State<Site>, visit: Visit, Path(id): Path<String>) -> Shown {
+    let id = random_id(&id).map_err(|_| Failure::NotFound)?;
+    site.views.dataset(id, None).await?.row.ok_or(Failure::NotFound)?;
+    let filter = SearchFilter {
+        dataset: Some(id),
+        ..SearchFilter::default()
+    };
     let page = Page {
         limit: ROWS,
         ..Page::default()
     };
-    let found = site.views.activity(&ActivityFilter::default(), &page).await?;
+    let found = site.views.search_register(&filter, Sort::Changed, &page).await?;
+    let names = Names::read(&site.views, vec![format!("dataset/{id}")]).await?;
+    let title = names.dataset(id).and_then(|part| part.text("title"));
+    let title = title.unwrap_or(visit.language.say("project.unnamed-dataset"));
+    let items: Vec<Item> = found.rows.iter().map(|hit| item(&visit, &hit.row)).collect();
+    let (own, page) = (format!("/datasets/{id}/feed.atom"), format!("/datasets/{id}"));
+    Ok(feed(&site, &visit, title, &own, &page, &items))
+}
+
+/// What happens at a TRE.
+pub(crate) async fn tre(State(site): State<Site>, visit: Visit, Path(id): Path<String>) -> Shown {
+    let id: Slug = id.parse().map_err(|_| Failure::NotFound)?;
+    site.views
+        .tre(id.as_str(), None)
+        .await?
+        .row
+        .ok_or(Failure::NotFound)?;
+    let filter = ActivityFilter {
+        tre: Some(id.to_string()),
+        ..ActivityFilter::default()
+    };
+    let name = Names::of_tres(&site.views, [id.as_str()]).await?.tre(id.as_str());
+    let (own, page) = (format!("/tres/{id}/feed.atom"), format!("/tres/{id}"));
+    happenings(&site, &visit, &filter, &name, (&own, &page)).await
+}
+
+/// Everything of which the public hears.
+pub(crate) async fn activity(State(site): State<Site>, visit: Visit) -> Shown {
+    let title = format!("{}: {}", site.settings.name, visit.language.say("feed.activity"));
+    let filter = ActivityFilter::default();
+    happenings(&site, &visit, &filter, &title, ("/activity.atom", "/")).await
+}
+
+async fn happenings(
+    site: &Site,
+    visit: &Visit,
+    filter: &ActivityFilter,
+    title: &str,
+    (own, page_path): (&str, &str),
+) -> Shown {
+    let page = Page {
+        limit: ROWS,
+        ..Page::default()
+    };
+    let found = site.views.activity(filter, &page).await?;
     let tres: Vec<String> = found.rows.iter().filter_map(|row| row.tre.clone()).collect();
     let names = Names::of_tres(&site.views, tres).await?;
     let items: Vec<Item> = found
@@ -148,8 +184,24 @@ pub(crate) async fn activity(State(site): State<Site>, visit: Visit) -> Shown {
             topics: Vec::new(),
         })
         .collect();
-    let title = format!("{}: {}", site.settings.name, visit.language.say("feed.activity"));
-    Ok(feed(&site, &visit, &title, "/activity.atom", "/", &items))
+    Ok(feed(site, visit, title, own, page_path, &items))
+}
+
+/// A project, as it was changed last.
+fn item(visit: &Visit, row: &Searched) -> Item {
+    Item {
+        id: format!("urn:uuid:{}", row.project),
+        title: row.title.clone(),
+        link: format!(
+            "{}{}/projects/{}",
+            visit.address,
+            visit.language.prefix(),
+            row.project
+        ),
+        at: row.at,
+        summary: row.line.clone(),
+        topics: row.topics.0.clone(),
+    }
 }
 
 fn feed(site: &Site, visit: &Visit, title: &str, own: &str, page: &str, items: &[Item]) -> Response {

@@ -9,7 +9,6 @@ use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
 use crate::frame::stamp;
-use crate::model::project::ProjectText;
 use crate::pages::Shown;
 use crate::pages::projects::Asked;
 use crate::site::Site;
@@ -19,43 +18,25 @@ use crate::visit::Visit;
 /// Projects of one export at most; more are read by the filters, a year at a time.
 const MOST: usize = 20_000;
 
-/// Each field of a project in the exports: its name, and what it holds.
-pub(crate) const FIELDS: [(&str, &str); 17] = [
-    ("id", "The project's random id (UUID)"),
-    ("page", "The address of its page"),
-    ("title", "Its title; empty where it was erased"),
-    ("line", "What it is for in one line; may be empty"),
-    ("language", "The language of its texts (BCP 47)"),
-    ("organisations", "Organisations that take part"),
-    (
-        "sector",
-        "What kind of organisation leads it: a code; may be empty",
-    ),
-    (
-        "commercial",
-        "The part of a company: none, partner, funder, recipient or sponsor",
-    ),
-    ("topics", "Topics, in lower case"),
-    ("data", "Kinds of data in plain words"),
-    (
-        "tres",
-        "Ids of the trusted research environments that have approved it",
-    ),
-    (
-        "status",
-        "How far it has come: approved, running, released or closed",
-    ),
-    ("first_published", "When it came onto the register (RFC 3339)"),
-    ("last_published", "When its record was published last (RFC 3339)"),
-    ("version", "The number of that version, from 1"),
-    (
-        "entry",
-        "The index of the entry of the log that published that version",
-    ),
-    (
-        "record",
-        "The address of the document whose digest that entry carries",
-    ),
+/// The fields of a project in the exports, in their order; the catalogue says what each holds.
+pub(crate) const FIELDS: [&str; 17] = [
+    "id",
+    "page",
+    "title",
+    "line",
+    "language",
+    "organisations",
+    "sector",
+    "commercial",
+    "topics",
+    "data",
+    "tres",
+    "status",
+    "first_published",
+    "last_published",
+    "version",
+    "entry",
+    "record",
 ];
 
 /// All projects that the filters find, in the order in which they came onto the register, the last one first.
@@ -101,7 +82,7 @@ fn project(row: &Searched, visit: &Visit) -> Map<String, Value> {
         row.published.into(),
         format!("{page}/versions/{}/record.json", row.version).into(),
     ];
-    let names = FIELDS.iter().map(|(name, _)| (*name).to_owned());
+    let names = FIELDS.iter().map(|name| (*name).to_owned());
     names.zip(values).collect()
 }
 
@@ -142,11 +123,10 @@ pub(crate) async fn jsonl(State(site): State<Site>, visit: Visit, Query(asked): 
 /// A table (RFC 4180). Lists are joined by semicolons.
 pub(crate) async fn csv(State(site): State<Site>, visit: Visit, Query(asked): Query<Asked>) -> Shown {
     let (_, rows) = rows(&site, &asked).await?;
-    let names: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
-    let mut text = format!("{}\r\n", names.join(","));
+    let mut text = format!("{}\r\n", FIELDS.join(","));
     for row in &rows {
         let values = project(row, &visit);
-        let cells: Vec<String> = names
+        let cells: Vec<String> = FIELDS
             .iter()
             .map(|name| cell(values.get(*name).unwrap_or(&Value::Null)))
             .collect();
@@ -188,10 +168,10 @@ fn cell(value: &Value) -> String {
 }
 
 /// What each field holds, and the licence.
-pub(crate) async fn fields(State(site): State<Site>) -> Shown {
+pub(crate) async fn fields(State(site): State<Site>, visit: Visit) -> Shown {
     let fields: Vec<Value> = FIELDS
         .iter()
-        .map(|(name, about)| json!({ "name": name, "about": about }))
+        .map(|name| json!({ "name": name, "about": visit.language.say(&format!("data-field.{name}")) }))
         .collect();
     let document = json!({
         "fields": fields,
@@ -200,32 +180,6 @@ pub(crate) async fn fields(State(site): State<Site>) -> Shown {
         "jsonl": "the first line is about the export, each other one is a project",
     });
     Ok(([(header::CONTENT_TYPE, "application/json")], document.to_string()).into_response())
-}
-
-/// A project for search engines (JSON-LD, schema.org), as it may stand in a page.
-pub(crate) fn linked(text: &ProjectText, address: &str) -> String {
-    let organisations = |names: &[String]| -> Vec<Value> {
-        names
-            .iter()
-            .map(|name| json!({ "@type": "Organization", "name": name }))
-            .collect()
-    };
-    let document = json!({
-        "@context": "https://schema.org",
-        "@type": "ResearchProject",
-        "url": address,
-        "name": text.title,
-        "description": text.line.clone().or_else(|| text.summary.first().cloned()),
-        "keywords": text.topics,
-        "member": organisations(&text.organisations),
-        "funder": organisations(&text.funders),
-    });
-    // Nothing in it can end the element in which it stands.
-    document
-        .to_string()
-        .replace('<', "\\u003c")
-        .replace('>', "\\u003e")
-        .replace('&', "\\u0026")
 }
 
 #[cfg(test)]
@@ -245,17 +199,5 @@ mod tests {
         ] {
             assert_eq!(cell(&value), expected);
         }
-    }
-
-    #[test]
-    fn nothing_ends_the_script_in_which_linked_data_stands() {
-        let text = ProjectText {
-            title: Some("</script><script>alert(1)</script>&".to_owned()),
-            ..ProjectText::default()
-        };
-        let linked = linked(&text, "https://r.example/projects/1");
-        assert!(!linked.contains(['<', '>', '&']), "{linked}");
-        let back: Value = serde_json::from_str(&linked).unwrap();
-        assert_eq!(back["name"], "</script><script>alert(1)</script>&");
     }
 }

@@ -18,7 +18,21 @@ use crate::words::Language;
 /// Addresses of one sitemap at most, as its rules say.
 const MOST: usize = 50_000;
 /// Pages that are always there.
-const FIXED: [&str; 2] = ["/", "/projects"];
+const FIXED: [&str; 13] = [
+    "/",
+    "/projects",
+    "/jobs",
+    "/tres",
+    "/datasets",
+    "/organisations",
+    "/workflows",
+    "/numbers",
+    "/protection",
+    "/record",
+    "/glossary",
+    "/coverage",
+    "/data",
+];
 
 /// The projects that were changed last, and the pages that are always there.
 pub(crate) async fn get(State(site): State<Site>, visit: Visit) -> Shown {

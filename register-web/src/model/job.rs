@@ -5,11 +5,13 @@ use daybook_views::Job;
 use uuid::Uuid;
 
 use super::names::Names;
+use crate::words::Language;
 
 /// A job as lists show it.
 #[derive(Clone, Debug)]
 pub(crate) struct JobRow {
     pub(crate) id: Uuid,
+    pub(crate) tre: String,
     pub(crate) tre_name: String,
     /// One of the few words of all jobs.
     pub(crate) word: String,
@@ -26,11 +28,12 @@ pub(crate) struct JobRow {
 }
 
 impl JobRow {
-    pub(crate) fn of(job: &Job, names: &Names) -> Self {
+    pub(crate) fn of(job: &Job, names: &Names, language: Language) -> Self {
         let tre_name = names.tre(&job.tre);
-        let public = job.public(&tre_name);
+        let public = job.public_in(language.tongue(), &tre_name);
         Self {
             id: job.id,
+            tre: job.tre.clone(),
             tone: tone(&job.state),
             word: public.word,
             sentence: public.sentence,

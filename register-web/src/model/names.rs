@@ -34,13 +34,20 @@ impl Names {
         Self::read(views, streams).await
     }
 
+    /// What is published about a stream's thing.
+    pub(crate) fn part(&self, stream: &str) -> Option<&Part> {
+        self.0.get(stream)
+    }
+
     /// A TRE's name.
     pub(crate) fn tre(&self, tre: &str) -> String {
         let name = self
             .0
             .get(&format!("tre/{tre}"))
             .and_then(|part| part.text("name"));
-        name.map_or_else(|| tre.to_owned(), text::clean)
+        name.map(text::clean)
+            .filter(|name| !name.trim().is_empty())
+            .unwrap_or_else(|| tre.to_owned())
     }
 
     /// A dataset's title, if it is published.

@@ -63,6 +63,7 @@ impl ProjectText {
 /// A TRE's approval of the project.
 #[derive(Clone, Debug)]
 pub(crate) struct ApprovalText {
+    pub(crate) tre: String,
     pub(crate) tre_name: String,
     /// What kind of body decided: a code.
     pub(crate) body: String,
@@ -77,6 +78,7 @@ pub(crate) struct ApprovalText {
 /// A dataset that the project may use.
 #[derive(Clone, Debug)]
 pub(crate) struct DatasetText {
+    pub(crate) id: Uuid,
     pub(crate) title: Option<String>,
     pub(crate) controller: Option<String>,
     pub(crate) kind: Option<String>,
@@ -110,6 +112,7 @@ pub(crate) fn approvals(edition: &Edition, names: &Names) -> Vec<ApprovalText> {
                 at: part.at,
                 until: part.clear_integer("until").unwrap_or_default(),
                 is_withdrawn: withdrawn.contains(&tre),
+                tre: tre.to_owned(),
             })
         })
         .collect();
@@ -128,6 +131,7 @@ pub(crate) fn datasets(edition: &Edition, names: &Names) -> Vec<DatasetText> {
                 .or_else(|| names.dataset(id));
             let text = |name: &str| part.and_then(|part| part.text(name)).map(clean);
             datasets.push(DatasetText {
+                id,
                 title: text("title"),
                 controller: text("controller"),
                 kind: text("kind_of"),

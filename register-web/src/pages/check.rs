@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse as _;
 use daybook_core::event::Event;
 use daybook_core::id::Stream;
-use daybook_core::note::{Note, VerifierKey};
+use daybook_core::note::VerifierKey;
 use daybook_core::sealed::Opening;
 use daybook_store::publish::Released;
 use daybook_store::read::Entry;
@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::{Shown, show};
 use crate::failure::Failure;
 use crate::frame::Frame;
+use crate::model::checkpoint::witnesses;
 use crate::site::Site;
 use crate::visit::Visit;
 
@@ -121,8 +122,11 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit, Path(index): Pat
         now: Timestamp::now().as_second(),
         steps,
         witnesses: covers
-            .map(|released| others(released, &site.log_key))
-            .unwrap_or_default(),
+            .map(|released| witnesses(released, &site.log_key))
+            .unwrap_or_default()
+            .into_iter()
+            .map(|witness| witness.name)
+            .collect(),
         checkpoint: covers
             .map(|released| released.note.to_string())
             .unwrap_or_default(),
@@ -216,18 +220,6 @@ fn holds(does: bool) -> Outcome {
     if does { Outcome::Holds } else { Outcome::Fails }
 }
 
-/// Names under which others have signed the checkpoint too. Whether they have is told by who knows their keys.
-fn others(released: &Released, log_key: &str) -> Vec<String> {
-    let own: Option<VerifierKey> = log_key.parse().ok();
-    let note = Note::parse(released.note.as_bytes()).ok();
-    let names = note
-        .iter()
-        .flat_map(Note::signatures)
-        .map(|line| line.name().to_string());
-    let own = own.map(|key| key.name().to_string());
-    names.filter(|name| Some(name) != own.as_ref()).collect()
-}
-
 /// A sentence for the type, where the public hears of it.
 fn kind_words(visit: &Visit, kind: &str) -> Option<&'static str> {
     let key = format!("part.{kind}");
@@ -239,6 +231,9 @@ fn about(frame: &Frame, stream: &Stream) -> Option<String> {
     Some(match stream {
         Stream::Project(id) | Stream::Register(id) => frame.link("/projects/", id),
         Stream::Job(id) => frame.link("/jobs/", id),
+        Stream::Tre(tre) => frame.link("/tres/", tre),
+        Stream::Dataset(id) => frame.link("/datasets/", id),
+        Stream::Workflow(id) => frame.link("/workflows/", id),
         _ => return None,
     })
 }

@@ -7,6 +7,7 @@ use daybook_views::register::{Hit, SearchFilter, Sort};
 
 use super::{Shown, show};
 use crate::frame::Frame;
+use crate::machine::linked;
 use crate::model::names::Names;
 use crate::pages::projects::ProjectRow;
 use crate::site::Site;
@@ -33,10 +34,11 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit) -> Shown {
     let found = site.views.search_register(&filter, Sort::Newest, &latest).await?;
     let facets = site.views.register_facets(&filter).await?;
     let names = Names::of_tres(&site.views, tres(&found.rows)).await?;
-    let frame = Frame::new(&site, &visit, "home", visit.language.say("home.title"))
+    let mut frame = Frame::new(&site, &visit, "home", visit.language.say("home.title"))
         .described(visit.language.say("home.lead"))
         .true_to(found.as_of)
         .with_feed("/projects.atom".to_owned());
+    frame.linked = linked::site(&frame);
     show(&Home {
         page: frame,
         projects: facets.total,

@@ -41,6 +41,7 @@ struct JobPage {
     row: JobRow,
     project: Uuid,
     project_title: Option<String>,
+    workflow: Uuid,
     workflow_title: Option<String>,
     datasets: Vec<(Uuid, Option<String>)>,
     steps: Vec<Step>,
@@ -70,7 +71,7 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit, Path(id): Path<S
     } else {
         None
     };
-    let row = JobRow::of(&job, &names);
+    let row = JobRow::of(&job, &names, visit.language);
     let steps = steps(&site, &job, &row.tre_name).await?;
     let title_text = visit.language.fill("job.title", &[("tre", &row.tre_name)]);
     let mut frame = Frame::new(&site, &visit, "projects", &title_text)
@@ -83,6 +84,7 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit, Path(id): Path<S
         id,
         project: job.project,
         project_title: title,
+        workflow: job.workflow,
         workflow_title: text(names.workflow(job.workflow)),
         datasets: job
             .datasets
@@ -93,7 +95,7 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit, Path(id): Path<S
         siblings: siblings
             .iter()
             .filter(|one| one.id != id)
-            .map(|one| JobRow::of(one, &names))
+            .map(|one| JobRow::of(one, &names, visit.language))
             .collect(),
         steps,
         row,

@@ -8,9 +8,10 @@ use daybook_views::{JobFilter, Page};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Shown, show};
+use super::{Shown, posted, show};
 use crate::failure::Failure;
 use crate::frame::Frame;
+use crate::machine::linked;
 use crate::model::job::JobRow;
 use crate::model::names::Names;
 use crate::model::project::{self, ApprovalText, DatasetText, OutputText, ProjectText};
@@ -103,19 +104,35 @@ async fn published(
         .true_to(as_of.min(jobs.as_of))
         .with_feed(format!("/projects/{id}/feed.atom"))
         .with_data(format!("/projects/{id}/record.json"));
-    let mut frame = frame;
-    frame.linked = crate::machine::linked(&text, &frame.address());
+    let mut frame = frame
+        .with_post(
+            "cite-as",
+            &format!("/projects/{id}/versions/{}", version.version),
+            "text/html",
+        )
+        .with_post(
+            "describedby",
+            &format!("/projects/{id}/record.json"),
+            "application/json",
+        )
+        .with_post("collection", "/projects", "text/html")
+        .of_type("ResearchProject");
+    frame.linked = linked::project(&text, &frame.address());
     let outputs = project::outputs(&edition);
     let ended = closed_at(&edition).unwrap_or(text.until);
     let months = (Timestamp::now().as_second() - ended) / MONTH;
-    show(&ProjectPage {
+    let page = ProjectPage {
         id,
         status: status(&edition),
         approvals: project::approvals(&edition, &names),
         datasets: project::datasets(&edition, &names),
         silent: (outputs.is_empty() && months >= 1).then_some(months),
         outputs,
-        jobs: jobs.rows.iter().map(|job| JobRow::of(job, &names)).collect(),
+        jobs: jobs
+            .rows
+            .iter()
+            .map(|job| JobRow::of(job, &names, visit.language))
+            .collect(),
         has_more_jobs: jobs.has_more,
         first_at: entry.first_at.unwrap_or(version.at),
         is_due: entry.due.is_some(),
@@ -124,7 +141,8 @@ async fn published(
         version,
         text,
         page: frame,
-    })
+    };
+    posted(&page, &page.page)
 }
 
 async fn unpublished(site: &Site, visit: &Visit, entry: RegisterEntry) -> Shown {

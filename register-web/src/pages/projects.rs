@@ -96,6 +96,7 @@ struct FacetBox {
 }
 
 struct FacetValue {
+    value: String,
     label: String,
     count: u64,
     href: String,
@@ -354,6 +355,7 @@ fn boxes(asked: &Asked, facets: &Facets, frame: &Frame, names: &Names) -> Vec<Fa
     let filled = offered.filter_map(|name| {
         let values = facets.by.get(name)?;
         let value = |facet: &Facet| FacetValue {
+            value: clean(&facet.value),
             label: label(frame, names, name, &facet.value),
             count: facet.count,
             href: frame.to(format!("/projects{}", asked.with(name, &facet.value).query())),

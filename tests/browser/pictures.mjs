@@ -1,0 +1,13 @@
+// Pictures of the main types of page for the documents: DAYBOOK_SITE=http://… node pictures.mjs ../../docs/pictures
+
+import { addresses, base, open } from "./site.mjs";
+
+const browser = await open();
+const pages = await addresses(browser);
+const context = await browser.newContext({ colorScheme: "light", viewport: { width: 1000, height: 760 }, deviceScaleFactor: 0.8 });
+const page = await context.newPage();
+for (const name of ["home", "list", "project", "job", "check"]) {
+  await page.goto(base + pages[name]);
+  await page.screenshot({ path: `${process.argv[2]}/${name}.png` });
+}
+await browser.close();
