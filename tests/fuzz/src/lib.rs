@@ -19,7 +19,7 @@ pub use log::{
     add_checkpoint, bundle, checkpoint, note, proof_file, tile_path, trust_policy, vkey, witness_key,
 };
 pub use packets::{bag, metadata};
-pub use rules::{constitution, deid, table};
+pub use rules::{constitution, table};
 
 /// A target: takes any bytes, panics when a promise is broken.
 pub type Target = fn(&[u8]);
@@ -34,7 +34,6 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("checkpoint", checkpoint),
     ("claims", claims),
     ("constitution", constitution),
-    ("deid", deid),
     ("event", event),
     ("key", key),
     ("link_call", link_call),

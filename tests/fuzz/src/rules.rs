@@ -7,29 +7,11 @@ use daybook_core::constitution::{Facts, State, apply, check, registrations, vali
 use daybook_core::event::Event;
 use daybook_core::id::{Actor, Stream};
 use daybook_core::{Hash, canonical};
-use daybook_rules::deid::{FieldUse, screen};
 use daybook_rules::{Table, judge};
 
 use crate::events::sign;
 
 const ORIGIN: &str = "log.example/daybook";
-
-/// Screening any text, for any use and with any name, ends, and its hits are in order, apart, and between characters.
-///
-/// # Panics
-/// When one is not.
-pub fn deid(data: &[u8]) {
-    let text = String::from_utf8_lossy(data);
-    let (name, text) = text.split_once('\n').unwrap_or(("", &text));
-    for field in ["lay_summary", "contact", "applicants", "url"] {
-        let mut end = 0;
-        for hit in screen(FieldUse::of(field), text, &[name.to_owned()]) {
-            assert!(hit.span.start >= end && hit.span.start < hit.span.end, "{hit:?}");
-            assert!(text.get(hit.span.clone()).is_some(), "{hit:?} cuts a character");
-            end = hit.span.end;
-        }
-    }
-}
 
 /// A log in memory: what is known of it after some events.
 #[derive(Default)]

@@ -4,6 +4,7 @@
 mod check;
 #[cfg(test)]
 mod document;
+#[cfg(test)]
 mod expected;
 #[cfg(test)]
 mod follow;
@@ -17,6 +18,7 @@ mod register;
 mod roles;
 #[cfg(test)]
 mod statistics;
+#[cfg(test)]
 mod stop;
 #[cfg(test)]
 mod support;

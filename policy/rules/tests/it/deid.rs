@@ -148,3 +148,41 @@ fn whatever_is_planted_in_a_summary_is_found() {
         }
     }
 }
+
+#[test]
+fn hits_are_whole_in_order_and_apart_whatever_the_text() {
+    let seeds = [
+        "NHS 943 476 5919, NI AB 12 34 56 C, born on 3 May 1951, ORCID 0000-0002-1825-0097.",
+        "Ring 07700 900123 or +44 (0)1970 622111, write to jo.bloggs@hotmail.co.uk, CF10 3AT.",
+        "siân o\u{2019}brien-llŷr, SIÂN O'BRIEN-LLŶR; Dr S. O'Brien",
+        "٠٧٧٠٠ 𝟗𝟒𝟑 4765919\u{202e} born 1951-02-30 born: 1/2/3 @.@ 0000-0002-1825-009X",
+    ];
+    let mixed = [
+        'é', '\u{202e}', '٣', '9', ' ', '@', '.', '-', '\u{2019}', 'K', '\n', '𝟗',
+    ];
+    let names = ["Siân O'Brien-Llŷr".to_owned(), String::new(), "é".to_owned()];
+    let mut dice = Dice(3);
+    for _ in 0..5_000 {
+        let mut text: Vec<char> = seeds[dice.roll(seeds.len())].chars().collect();
+        for _ in 0..dice.roll(8) {
+            let at = dice.roll(text.len());
+            match dice.roll(3) {
+                0 => drop(text.remove(at)),
+                1 => text.insert(at, mixed[dice.roll(mixed.len())]),
+                _ => text[at] = mixed[dice.roll(mixed.len())],
+            }
+        }
+        let text: String = text.into_iter().collect();
+        for field in ["lay_summary", "contact", "applicants", "url"] {
+            let mut end = 0;
+            for hit in screen(FieldUse::of(field), &text, &names) {
+                assert!(
+                    hit.span.start >= end && hit.span.start < hit.span.end,
+                    "{text:?} {hit:?}"
+                );
+                assert!(text.get(hit.span.clone()).is_some(), "{text:?} {hit:?}");
+                end = hit.span.end;
+            }
+        }
+    }
+}
