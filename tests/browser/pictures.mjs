@@ -4,7 +4,7 @@ import { addresses, base, open } from "./site.mjs";
 
 const browser = await open();
 const pages = await addresses(browser);
-const context = await browser.newContext({ colorScheme: "light", viewport: { width: 1000, height: 760 }, deviceScaleFactor: 0.8 });
+const context = await browser.newContext({ colorScheme: "light", viewport: { width: 1000, height: 680 }, deviceScaleFactor: 0.64 });
 const page = await context.newPage();
 for (const name of ["home", "list", "project", "job", "check"]) {
   await page.goto(base + pages[name]);
