@@ -128,7 +128,9 @@ impl Absence {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heads {
     names: Vec<String>,
-    heads: Vec<Head>,
+    sorted: Vec<Head>,
+    /// Roots of subtrees that are full: of 2^l leaves at level l, from the left.
+    full: Vec<Vec<Hash>>,
 }
 
 impl Heads {
@@ -142,22 +144,35 @@ impl Heads {
             return Err(HeadsError::Twice(twice.stream.clone()));
         }
         let names = heads.iter().map(|head| head.stream.to_string()).collect();
-        Ok(Self { names, heads })
+        let mut full: Vec<Vec<Hash>> = vec![heads.iter().map(Head::hash).collect()];
+        while let Some(below) = full.last().filter(|below| below.len() > 1) {
+            let (pairs, _) = below.as_chunks::<2>();
+            let above = pairs
+                .iter()
+                .map(|[left, right]| Hash::node(left, right))
+                .collect();
+            full.push(above);
+        }
+        Ok(Self {
+            names,
+            sorted: heads,
+            full,
+        })
     }
 
     /// The heads in order.
     pub fn as_slice(&self) -> &[Head] {
-        &self.heads
+        &self.sorted
     }
 
     /// The number of streams that have an entry: `streams` of `heads-committed`.
     pub fn streams(&self) -> u64 {
-        self.heads.len() as u64
+        self.sorted.len() as u64
     }
 
     /// The root of the tree: `heads` of `heads-committed`.
     pub fn root(&self) -> Hash {
-        root(&self.hashes())
+        self.root_of(0, self.sorted.len())
     }
 
     /// The stream's head with its proof; none where it has no entry.
@@ -176,45 +191,41 @@ impl Heads {
     }
 
     fn proven(&self, at: usize) -> Option<Proven> {
-        let head = self.heads.get(at)?.clone();
-        let mut path = Vec::new();
-        climb(&self.hashes(), at, &mut path);
+        let head = self.sorted.get(at)?.clone();
+        let (mut from, mut width, mut path) = (0, self.sorted.len(), Vec::new());
+        while width > 1 {
+            let left = width.next_power_of_two() / 2;
+            if at < from + left {
+                path.push(self.root_of(from + left, width - left));
+                width = left;
+            } else {
+                path.push(self.root_of(from, left));
+                (from, width) = (from + left, width - left);
+            }
+        }
+        path.reverse();
         let index = at as u64;
         Some(Proven { head, index, path })
     }
 
-    fn hashes(&self) -> Vec<Hash> {
-        self.heads.iter().map(Head::hash).collect()
-    }
-}
-
-/// The two subtrees of more than one leaf (RFC 6962 §2.1).
-fn halves(leaves: &[Hash]) -> (&[Hash], &[Hash]) {
-    leaves.split_at(leaves.len().next_power_of_two() / 2)
-}
-
-fn root(leaves: &[Hash]) -> Hash {
-    match leaves {
-        [] => Hash::empty_root(),
-        [leaf] => *leaf,
-        _ => {
-            let (left, right) = halves(leaves);
-            Hash::node(&root(left), &root(right))
+    /// The root over some leaves (RFC 6962 §2.1), `from` being a place at which a subtree of that width begins.
+    fn root_of(&self, from: usize, width: usize) -> Hash {
+        if width == 0 {
+            return Hash::empty_root();
         }
-    }
-}
-
-fn climb(leaves: &[Hash], at: usize, path: &mut Vec<Hash>) {
-    if leaves.len() < 2 {
-        return;
-    }
-    let (left, right) = halves(leaves);
-    if at < left.len() {
-        climb(left, at, path);
-        path.push(root(right));
-    } else {
-        climb(right, at - left.len(), path);
-        path.push(root(left));
+        if width.is_power_of_two() {
+            let level = width.trailing_zeros();
+            let full = self
+                .full
+                .get(level as usize)
+                .and_then(|full| full.get(from >> level));
+            return full.copied().unwrap_or_else(Hash::empty_root);
+        }
+        let left = width.next_power_of_two() / 2;
+        Hash::node(
+            &self.root_of(from, left),
+            &self.root_of(from + left, width - left),
+        )
     }
 }
 

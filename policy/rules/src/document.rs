@@ -1,5 +1,6 @@
 //! `docs/EVENTS.md`, made from a table.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use daybook_core::sealed::ReaderClass;
@@ -49,6 +50,14 @@ mark is later, it is that.
 | `past MEMBER` | the member, where there is one, is not after now |
 | `unexpired STREAM` | `until` of each of these streams is after now |
 ";
+
+/// What each event of the built-in rules says, by its type, in a sentence or a few.
+pub fn abouts() -> BTreeMap<String, String> {
+    about()
+        .into_iter()
+        .map(|(_, kind, words)| (kind, words))
+        .collect()
+}
 
 /// The page: per stream and event who signs, from which state to which, fields, conditions; then limits, codes and the public words.
 pub fn events(table: &Table) -> String {

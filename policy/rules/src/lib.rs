@@ -27,6 +27,6 @@ pub use daybook_core::constitution::{Facts, Registration, State};
 
 pub use self::judge::{Verdict, judge, reads, refold, table_in_force, writes_across};
 pub use self::kind::{ClearKind, SealedKind};
-pub use self::openings::{Admitted, check_openings};
+pub use self::openings::{Admitted, admit_openings, check_openings};
 pub use self::refusal::{OpeningRefusal, Refusal};
 pub use self::table::{Clear, EventRule, Sealed, Table, TableError, Target};

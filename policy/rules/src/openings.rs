@@ -24,6 +24,20 @@ pub struct Admitted {
 /// Each must match a digest of the event, be named in its schema, fit its kind and come once; those for the issuer alone
 /// must not come at all; those that the schema requires must.
 pub fn check_openings(table: &Table, event: &Event, openings: &[Opening]) -> Result<Vec<Admitted>, Refusal> {
+    let admitted = admit_openings(table, event, openings)?;
+    let rule = table.rule(&event.claims().kind);
+    for (name, field) in rule.into_iter().flat_map(|rule| &rule.sealed) {
+        let is_there = admitted.iter().any(|one| one.opening.name() == name);
+        if field.required && field.class != ReaderClass::IssuerOnly && !is_there {
+            let (name, expected) = (name.clone(), field.kind.describe());
+            return Err(OpeningRefusal::Missing { name, expected }.into());
+        }
+    }
+    Ok(admitted)
+}
+
+/// The same, however few there are.
+pub fn admit_openings(table: &Table, event: &Event, openings: &[Opening]) -> Result<Vec<Admitted>, Refusal> {
     let claims = event.claims();
     let rule = table.rule(&claims.kind).ok_or_else(|| Refusal::UnknownType {
         kind: claims.kind.clone(),
@@ -55,12 +69,6 @@ pub fn check_openings(table: &Table, event: &Event, openings: &[Opening]) -> Res
             class: field.class,
             retain_days: table.retain_days(field.class),
         });
-    }
-    for (name, field) in &rule.sealed {
-        if field.required && field.class != ReaderClass::IssuerOnly && !seen.contains(name) {
-            let (name, expected) = (name.clone(), field.kind.describe());
-            return Err(OpeningRefusal::Missing { name, expected }.into());
-        }
     }
     Ok(admitted)
 }
