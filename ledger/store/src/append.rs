@@ -6,6 +6,7 @@ mod door;
 mod gate;
 mod intake;
 mod rehearsal;
+mod restore;
 mod sequencer;
 mod write;
 
@@ -21,6 +22,7 @@ pub use self::gate::{Gate, Pace};
 pub use self::intake::{Appender, Batch, Offered};
 pub use self::rehearsal::Rehearsal;
 pub(crate) use self::rehearsal::Stage;
+pub use self::restore::{RestoreError, Restoring};
 pub(crate) use self::sequencer::{Sequencer, Start, Stop};
 use crate::StoreError;
 

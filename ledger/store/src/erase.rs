@@ -21,17 +21,17 @@ const PAGE: i64 = 200;
 
 /// One field that an entry erases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Erased {
+pub struct Erased {
     /// The entry that erases; what it names stands before it.
-    pub(crate) by: u64,
+    pub by: u64,
     /// The leaf hash of the entry that has the field.
-    pub(crate) leaf: Hash,
+    pub leaf: Hash,
     /// The field's digest.
-    pub(crate) digest: Hash,
+    pub digest: Hash,
 }
 
 /// The fields that the event at an index erases; none where it is of another type.
-pub(crate) fn fields_of(index: u64, event: &Event) -> Vec<Erased> {
+pub fn fields_of(index: u64, event: &Event) -> Vec<Erased> {
     let claims = event.claims();
     let listed = claims.data.get("fields").and_then(Value::as_array);
     let listed = listed.filter(|_| claims.kind == FIELDS_ERASED);

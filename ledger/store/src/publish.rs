@@ -388,6 +388,35 @@ async fn insert_checkpoint(tx: &Transaction<'_>, head: TreeHead, note: &str) -> 
     Ok(())
 }
 
+/// Puts back a checkpoint that was published before the database was lost: the same text, signed to the same bytes.
+///
+/// The caller has found that the entries give its root, and that somebody has seen it; a newer one is published already.
+pub(crate) async fn put_back(
+    client: &impl GenericClient,
+    signer: &NoteSigner,
+    origin: &str,
+    head: TreeHead,
+) -> Result<(), StoreError> {
+    let note = Checkpoint::new(origin, head.size, head.root).and_then(|checkpoint| checkpoint.sign(signer));
+    let note = note.map_err(|error| damaged(error.to_string()))?;
+    sql::execute(
+        client,
+        "-- put_back_checkpoint
+         INSERT INTO checkpoints (size, root, note)
+         SELECT $1::bigint, $2::bytea, $3::text
+         FROM publication
+         WHERE size > $1
+         ON CONFLICT DO NOTHING",
+        &[
+            /* size */ &number(head.size),
+            /* root */ &head.root.as_ref(),
+            /* note */ &note.to_string(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
 /// The newest checkpoint in the database.
 pub(crate) async fn latest(client: &impl GenericClient) -> Result<Option<Released>, StoreError> {
     let row = sql::optional(

@@ -13,7 +13,7 @@ use daybook_core::proof_file::ProofFile;
 use daybook_core::tree::{TileId, encode_bundle};
 use deadpool_postgres::{Object, Pool};
 
-pub use self::entries::{Entry, StoredOpening};
+pub use self::entries::{DueOpening, Entry, StoredOpening};
 pub use self::heads::CommittedHeads;
 pub use self::pages::{Filter, Page, WINDOW};
 pub use self::streams::StreamHead;

@@ -20,6 +20,7 @@ use crate::monitor::{Monitor, Watched};
 use crate::packets::Packets;
 use crate::publish::{self, Published, Publisher};
 use crate::read::Reader;
+use crate::retention::{self, Retention};
 use crate::witnessed::{Gatherer, Witnesses};
 use crate::{Address, StoreError, audit, connect, erase, migrate};
 
@@ -123,6 +124,7 @@ impl Store {
         check_held_elsewhere(&mut client, &held_elsewhere).await?;
         audit::recent::check(&config, signer.verifier()).await?;
         erase::replay(&client).await?;
+        retention::delete_due(&client).await?;
         drop(client);
 
         let (health, meter, gate) = (Health::default(), Meter::default(), Gate::default());
@@ -199,6 +201,11 @@ impl Store {
             head: head_seen,
             loops,
         })
+    }
+
+    /// What deletes openings whose time has ended; it must be run for that.
+    pub fn retention(&self) -> Retention {
+        Retention::new(self.witness_pool.clone())
     }
 
     /// Keeps what the witnesses of a policy say, whose only log must be this one; the gatherer must run for it.

@@ -7,7 +7,8 @@ use daybook_core::Hash;
 use daybook_core::constitution::{self, Facts, State};
 use daybook_core::event::{Event, POLICY_ADOPTED};
 use daybook_core::id::{Actor, Stream};
-use daybook_rules::{Admitted, Table, check_openings, judge, reads};
+use daybook_core::sealed::Opening;
+use daybook_rules::{Admitted, Table, admit_openings, check_openings, judge, reads};
 use uuid::Uuid;
 
 use super::{AppendError, Candidate, Receipt};
@@ -135,9 +136,19 @@ pub(super) struct Judged {
     pub(super) answers: Vec<Result<Receipt, AppendError>>,
     /// Whether the last one adopted another table, so that what follows must be judged by that.
     pub(super) adopts: bool,
+    /// Whether openings may be missing: the entries stand in a log that has lost them.
+    is_restoring: bool,
 }
 
 impl Judged {
+    /// Takes entries of a log that was, with what is left of their openings.
+    pub(super) fn restoring() -> Self {
+        Self {
+            is_restoring: true,
+            ..Self::default()
+        }
+    }
+
     /// Judges more candidates, in order, in a log that had `size` entries before all of them; stops after one that adopts a
     /// rule table.
     pub(super) fn judge<'a>(
@@ -159,6 +170,14 @@ impl Judged {
             self.adopts = is_new && candidate.event.claims().kind == POLICY_ADOPTED;
         }
     }
+}
+
+/// Those openings that are the event's own.
+fn what_is_left(table: &Table, event: &Event, openings: &[Opening]) -> Vec<Admitted> {
+    let each = openings.iter().map(std::slice::from_ref);
+    each.filter_map(|one| admit_openings(table, event, one).ok())
+        .flatten()
+        .collect()
 }
 
 fn judge_one(
@@ -186,7 +205,11 @@ fn judge_one(
         None => {}
     }
     let verdict = judge(table, origin, known, event)?;
-    let openings = check_openings(table, event, &candidate.openings)?;
+    let openings = if judged.is_restoring {
+        what_is_left(table, event, &candidate.openings)
+    } else {
+        check_openings(table, event, &candidate.openings)?
+    };
 
     known.jtis.insert(id, (leaf, index));
     known.streams.entry(claims.sub.clone()).or_default().head = Some((claims.seq, leaf));

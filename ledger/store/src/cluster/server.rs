@@ -84,6 +84,8 @@ impl Server {
             "listen_addresses=",
             "unix_socket_permissions=0700",
             "logging_collector=off",
+            // Segments are removed and not kept to be written over: what was erased would lie in them for long.
+            "wal_recycle=off",
         ] {
             command.args(["-c", setting]);
         }

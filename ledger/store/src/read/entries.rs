@@ -156,6 +156,46 @@ impl Reader {
     }
 }
 
+/// An opening whose time ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueOpening {
+    /// Its entry.
+    pub index: u64,
+    /// The entry's leaf hash.
+    pub leaf: Hash,
+    /// Its digest.
+    pub digest: Hash,
+    /// Its field.
+    pub name: String,
+}
+
+impl Reader {
+    /// The openings whose time ends within some days, by the database's clock, in the order of their entries.
+    pub async fn openings_due(&self, days: u32) -> Result<Vec<DueOpening>, StoreError> {
+        let rows = sql::all(
+            &self.client().await?,
+            "-- openings_due
+             SELECT o.idx, e.leaf, o.digest, o.name
+             FROM openings AS o
+             JOIN entries AS e ON e.idx = o.idx
+             WHERE o.retain_until <= now() + make_interval(days => $1)
+             ORDER BY o.idx, o.digest",
+            &[/* days */ &i32::try_from(days).unwrap_or(i32::MAX)],
+        )
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(DueOpening {
+                    index: size(row, 0)?,
+                    leaf: hash(row, 1)?,
+                    digest: hash(row, 2)?,
+                    name: row.try_get(3)?,
+                })
+            })
+            .collect()
+    }
+}
+
 /// A row of `idx, leaf, stream, seq, iss, type, event`.
 pub(super) fn entry(row: &Row) -> Result<Entry, StoreError> {
     Ok(Entry {

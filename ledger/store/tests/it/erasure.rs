@@ -166,6 +166,72 @@ async fn neither_a_repeat_nor_a_restored_copy_brings_an_erased_opening_back() {
     assert!(report.holds(), "{:#?}", report.findings);
 }
 
+/// Stores an event's openings as if their time ended in so many days.
+async fn due_in(log: &TestLog, candidate: &Candidate, index: u64, days: i32) {
+    let sql = "INSERT INTO openings (idx, digest, name, class, opening, retain_until)
+               VALUES ($1, $2, $3, 'parties', $4, now() + make_interval(days => $5))";
+    let (owner, index) = (log.owner().await, i64::try_from(index).unwrap());
+    owner
+        .execute("DELETE FROM openings WHERE idx = $1", &[&index])
+        .await
+        .unwrap();
+    for opening in &candidate.openings {
+        let digest = opening.digest();
+        owner
+            .execute(
+                sql,
+                &[
+                    &index,
+                    &digest.as_ref(),
+                    &opening.name(),
+                    &opening.as_str(),
+                    &days,
+                ],
+            )
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_is_over_its_time_goes_while_a_hub_runs_and_at_the_start_of_one() {
+    let mut log = TestLog::founded().await;
+    let [candidate, other] = log.workflows("one", 2).await.try_into().unwrap();
+    let (due, later) = (
+        log.offer(&candidate).await.unwrap().index,
+        log.offer(&other).await.unwrap().index,
+    );
+    due_in(&log, &candidate, due, -1).await;
+    due_in(&log, &other, later, 10).await;
+    let named = |days| {
+        let reader = &log.store.reader;
+        async move {
+            let found = reader.openings_due(days).await.unwrap();
+            found.into_iter().map(|due| due.index).collect::<Vec<_>>()
+        }
+    };
+    let (some, all) = (
+        candidate.openings.len(),
+        candidate.openings.len() + other.openings.len(),
+    );
+    assert_eq!((named(9).await.len(), named(11).await.len()), (some, all));
+    assert!(named(9).await.iter().all(|index| *index == due));
+    let deleted = log.store.retention().delete_due().await.unwrap();
+    assert_eq!(deleted, some as u64);
+    assert_eq!(
+        (openings(&log, due).await, openings(&log, later).await),
+        (0, other.openings.len())
+    );
+    // As a restored copy brings it, with its day.
+    due_in(&log, &candidate, due, -1).await;
+    let store = Store::open(log.options()).await.unwrap();
+    assert_eq!(store.reader.openings(due).await.unwrap().len(), 0);
+    assert_eq!(
+        store.reader.openings(later).await.unwrap().len(),
+        other.openings.len()
+    );
+}
+
 #[tokio::test]
 async fn refused_erasure_deletes_nothing() {
     let mut log = TestLog::founded().await;
