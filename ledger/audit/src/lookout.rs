@@ -71,7 +71,10 @@ impl Lookout {
         }
         let text = |name: &str| claims.data.get(name).and_then(Value::as_str);
         match (&claims.sub, kind) {
-            (Stream::Log, "time-marked") | (Stream::Federation, "time-corrected") => self.mark = claims.iat,
+            (Stream::Log, "time-marked") | (Stream::Federation, "time-corrected") => {
+                self.mark = claims.iat;
+                self.ahead(index, report);
+            }
             (Stream::Federation, POLICY_ADOPTED) if !self.review.is_empty() => {
                 let words = format!("{} jobs have outputs under review", self.review.len());
                 report.add(Finding::at(Kind::RulesChangedMidReview, index, words));
@@ -99,7 +102,6 @@ impl Lookout {
         let claims = event.claims();
         let known = self.actors.entry(claims.iss.to_string()).or_default();
         known.entries += 1;
-        let ahead = claims.iat - self.mark.max(known.newest);
         // Without a mark nothing is known of the time. Marks stop while nothing comes, so that a long pause is no skew.
         let late = self.mark - claims.iat;
         if late > LATE {
@@ -107,7 +109,7 @@ impl Lookout {
             known.latest = known.latest.max(late);
         }
         let back = known.newest - claims.iat;
-        if !known.skewed && back > MAX_AHEAD && late <= LATE && ahead < 0 {
+        if !known.skewed && back > MAX_AHEAD && late <= LATE {
             known.skewed = true;
             let words = format!(
                 "{} dates an event {back} s before one that it signed earlier",
@@ -116,6 +118,19 @@ impl Lookout {
             report.add(Finding::at(Kind::ClockSkew, index, words));
         }
         known.newest = known.newest.max(claims.iat);
+    }
+
+    /// Whoever has dated an event after what the log's clock says now was ahead of it.
+    fn ahead(&mut self, index: u64, report: &mut Report) {
+        for (actor, known) in &mut self.actors {
+            let ahead = known.newest - self.mark;
+            if !known.skewed && ahead > MAX_AHEAD {
+                known.skewed = true;
+                let words =
+                    format!("{actor} has dated an event {ahead} s after the log's clock, which came later");
+                report.add(Finding::at(Kind::ClockSkew, index, words));
+            }
+        }
     }
 
     /// A TRE's own counts against what the log holds of it.

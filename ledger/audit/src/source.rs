@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use daybook_core::Hash;
+use daybook_core::sealed::Opening;
 use daybook_core::tree::{Resource, TileId, TilePath, bundle_prefix, decode_tile};
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -15,6 +16,21 @@ const MAX_ANSWER: usize = 20 * 1024 * 1024;
 const ATTEMPTS: u32 = 5;
 /// How long to wait before the second attempt; each further one waits twice as long.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// Where a copy holds the openings of an entry that were published: a JSON list of their texts.
+pub fn openings_path(index: u64) -> String {
+    format!("openings/{index}.json")
+}
+
+/// The openings in a hub's answer.
+pub fn openings_in(answer: &Value) -> Vec<Opening> {
+    let list = answer.get("openings").and_then(Value::as_array);
+    let texts = list
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one.get("opening")?.as_str());
+    texts.filter_map(|text| Opening::parse(text).ok()).collect()
+}
 
 /// A log could not be read.
 #[derive(Debug, Error)]
@@ -101,6 +117,19 @@ impl Source {
         self.log("checkpoint").await
     }
 
+    /// The hub's copy of the policy by which it wants to be verified.
+    pub async fn policy(&self) -> Result<Vec<u8>, SourceError> {
+        self.log("policy").await
+    }
+
+    /// A checkpoint of a size, with every cosignature that the hub keeps of it.
+    pub async fn kept_checkpoint(&self, size: u64) -> Result<Vec<u8>, SourceError> {
+        match self {
+            Self::Hub(hub) => hub.get(&format!("/v1/checkpoints/{size}")).await,
+            Self::Folder(_) => Err(SourceError::NoLists),
+        }
+    }
+
     /// The first `width` entries of a bundle, as bytes.
     pub async fn bundle(&self, n: u64, width: u16) -> Result<Vec<u8>, SourceError> {
         let tile = |width| {
@@ -134,6 +163,31 @@ impl Source {
         decode_tile(&bytes)
             .filter(|nodes| nodes.len() == 256)
             .ok_or(SourceError::Form(path))
+    }
+
+    /// The openings that a copy in a folder holds of an entry; none of a hub's, which says who may read which.
+    pub async fn openings(&self, index: u64) -> Result<Vec<Opening>, SourceError> {
+        let Self::Folder(folder) = self else {
+            return Ok(Vec::new());
+        };
+        let path = folder.join(openings_path(index));
+        let bytes = match tokio::fs::read(&path).await {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(SourceError::File { path, source }),
+        };
+        let texts: Option<Vec<String>> = serde_json::from_slice(&bytes).ok();
+        let openings = texts.and_then(|texts| texts.iter().map(|text| Opening::parse(text).ok()).collect());
+        openings.ok_or_else(|| SourceError::Form(path.display().to_string()))
+    }
+
+    /// The openings of an entry that are for everybody: those of a copy, or what a hub gives to whoever asks.
+    pub async fn published_openings(&self, index: u64) -> Result<Vec<Opening>, SourceError> {
+        if let Self::Folder(_) = self {
+            return self.openings(index).await;
+        }
+        let answer = self.json(&format!("/v1/events/{index}/openings")).await?;
+        Ok(openings_in(&answer))
     }
 
     /// What a hub publishes as JSON under a path such as `/v1/jobs`.

@@ -9,7 +9,7 @@ use daybook_core::constitution::State;
 use daybook_rules::words;
 use daybook_store::audit::scratch::{Scratch, Table};
 use daybook_store::audit::states;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::finding::{Finding, Kind, Report};
 use crate::replay::Replay;
@@ -23,14 +23,14 @@ const MAX_TOLD: usize = 20;
 /// Rows of streams that are read at once.
 const STREAMS: usize = 1_000;
 
-/// A list of the hub: where it is, its member, the kind of stream that it shows, and how a row says what a state says.
+/// A list of the hub: where it is, its member, the kind of stream that it shows, and the members of a state that its rows
+/// have too. Jobs have their public words besides.
 struct List {
     path: &'static str,
     member: &'static str,
     kind: &'static str,
     id: &'static str,
-    shown: fn(&Value) -> Value,
-    derived: fn(&State, &Scratch) -> Value,
+    members: &'static [&'static str],
 }
 
 const LISTS: [List; 6] = [
@@ -39,110 +39,84 @@ const LISTS: [List; 6] = [
         member: "jobs",
         kind: "job",
         id: "id",
-        shown: |row| {
-            pick(
-                row,
-                &[
-                    "state",
-                    "project",
-                    "tre",
-                    "member",
-                    "submission",
-                    "workflow",
-                    "packet",
-                    "results",
-                    "cause",
-                    "attempts",
-                    "held",
-                    "failure",
-                    "extent",
-                    "recalled",
-                    "public",
-                ],
-            )
-        },
-        derived: |state, _| {
-            let public = words::of(state);
-            let of = |name: &str| state.get(name).cloned().unwrap_or_default();
-            let names = [
-                "state",
-                "project",
-                "tre",
-                "member",
-                "submission",
-                "workflow",
-                "packet",
-                "results",
-                "cause",
-                "attempts",
-                "held",
-                "failure",
-                "extent",
-                "recalled",
-            ];
-            let mut row: serde_json::Map<String, Value> =
-                names.iter().map(|name| ((*name).to_owned(), of(name))).collect();
-            row.insert(
-                "public".to_owned(),
-                json!({ "word": public.word, "sentence": public.sentence, "turn": public.turn.as_str() }),
-            );
-            Value::Object(row)
-        },
+        members: &[
+            "state",
+            "project",
+            "tre",
+            "member",
+            "submission",
+            "workflow",
+            "packet",
+            "results",
+            "cause",
+            "attempts",
+            "held",
+            "failure",
+            "extent",
+            "recalled",
+        ],
     },
     List {
         path: "/v1/projects",
         member: "projects",
         kind: "project",
         id: "id",
-        shown: |row| pick(row, &["state", "version"]),
-        derived: |state, _| pick_state(state, &["state", "version"]),
+        members: &["state", "version"],
     },
     List {
         path: "/v1/register",
         member: "entries",
         kind: "register",
         id: "project",
-        shown: |row| pick(row, &["state", "version", "cause", "code", "tre"]),
-        derived: |state, _| pick_state(state, &["state", "version", "cause", "code", "tre"]),
+        members: &["state", "version", "cause", "code", "tre"],
     },
     List {
         path: "/v1/datasets",
         member: "datasets",
         kind: "dataset",
         id: "id",
-        shown: |row| pick(row, &["state", "version"]),
-        derived: |state, _| pick_state(state, &["state", "version"]),
+        members: &["state", "version"],
     },
     List {
         path: "/v1/workflows",
         member: "workflows",
         kind: "workflow",
         id: "id",
-        shown: |row| pick(row, &["state", "digest"]),
-        derived: |state, _| pick_state(state, &["state", "digest"]),
+        members: &["state", "digest"],
     },
     List {
         path: "/v1/submissions",
         member: "submissions",
         kind: "submission",
         id: "id",
-        shown: |row| pick(row, &["project", "member", "workflow", "packet"]),
-        derived: |state, _| pick_state(state, &["project", "member", "workflow", "packet"]),
+        members: &["project", "member", "workflow", "packet"],
     },
 ];
 
-fn pick(row: &Value, names: &[&str]) -> Value {
-    names
-        .iter()
-        .map(|name| ((*name).to_owned(), row.get(*name).cloned().unwrap_or_default()))
-        .collect()
-}
+impl List {
+    /// What a row says, as far as it is compared.
+    fn shown(&self, row: &Value) -> Value {
+        self.picked(|name| row.get(name), row.get("public").cloned())
+    }
 
-fn pick_state(state: &State, names: &[&str]) -> Value {
-    names
-        .iter()
-        .map(|name| ((*name).to_owned(), state.get(*name).cloned().unwrap_or_default()))
-        .collect()
+    /// What it should say.
+    fn derived(&self, state: &State) -> Value {
+        let public = words::of(state);
+        let public =
+            json!({ "word": public.word, "sentence": public.sentence, "turn": public.turn.as_str() });
+        self.picked(|name| state.get(name), Some(public))
+    }
+
+    fn picked<'a>(&self, of: impl Fn(&str) -> Option<&'a Value>, public: Option<Value>) -> Value {
+        let members = self.members.iter();
+        let mut picked: Map<String, Value> = members
+            .map(|name| ((*name).to_owned(), of(name).cloned().unwrap_or_default()))
+            .collect();
+        if self.kind == "job" {
+            picked.insert("public".to_owned(), public.unwrap_or_default());
+        }
+        Value::Object(picked)
+    }
 }
 
 /// Compares every list with the states of the streams.
@@ -190,8 +164,8 @@ async fn one(
             let id = row.get(list.id).and_then(Value::as_str).unwrap_or_default();
             let state = state_of(scratch, &format!("{}/{id}", list.kind))?;
             report.compared += 1;
-            let derived = state.map(|state| (list.derived)(&state, scratch));
-            let shown = (list.shown)(row);
+            let derived = state.map(|state| list.derived(&state));
+            let shown = list.shown(row);
             if row
                 .get("latest")
                 .and_then(Value::as_u64)

@@ -8,12 +8,14 @@
 //! lines into `libfuzzer/fuzz_targets/` with its `[[bin]]`. The test says what is forgotten.
 
 mod events;
+mod evidence;
 mod link;
 mod log;
 mod packets;
 mod rules;
 
 pub use events::{access_token, canonical, claims, event, key, name, opening};
+pub use evidence::pack;
 pub use link::link_call;
 pub use log::{
     add_checkpoint, bundle, checkpoint, note, proof_file, tile_path, trust_policy, vkey, witness_key,
@@ -41,6 +43,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("name", name),
     ("note", note),
     ("opening", opening),
+    ("pack", pack),
     ("proof_file", proof_file),
     ("table", table),
     ("tile_path", tile_path),

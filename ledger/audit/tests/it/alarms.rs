@@ -1,0 +1,176 @@
+//! What a person is told of, although no rule forbids it: late and missing states, odd clocks, counts that leave a gap.
+
+use daybook_audit::{Kind, Report, Severity};
+use daybook_core::event::Event;
+use daybook_core::id::Stream;
+use daybook_world::{BEGINNING, Ending, World, digest};
+use serde_json::json;
+
+use crate::copies::{Copy, audit};
+
+const DAY: i64 = 86_400;
+
+/// The audit of a log so many days after its beginning.
+async fn after(events: &[Event], days: i64) -> Report {
+    let copy = Copy::of(events);
+    let mut options = copy.options();
+    options.now = BEGINNING + days * DAY;
+    audit(options).await
+}
+
+/// What is found, and that it is a warning that leaves the log one that holds.
+fn warns(report: &Report, kind: Kind) {
+    assert!(
+        report.counts.contains_key(&kind),
+        "{kind} is not in {:#?}",
+        report.findings
+    );
+    assert_eq!(kind.severity(), Severity::Warning);
+    assert!(report.holds(), "{:#?}", report.findings);
+}
+
+fn quiet(report: &Report, kind: Kind) {
+    assert!(!report.counts.contains_key(&kind), "{:#?}", report.findings);
+}
+
+/// A job with these reviewers out of so many that its rule set asks for.
+fn reviewed(tags: &[&str], asked: u64) -> World {
+    let mut world = World::with_job("ran");
+    // The workflow's results may leave by fixed rules, where the rule set asks for nobody.
+    let standing = world
+        .approval("wessex", "workflow")
+        .with("egress", "standing".into());
+    world.say(&standing);
+    let assessed = world.usual("outputs-assessed").with("reviews", asked.into());
+    world.say(&assessed);
+    let tags: Vec<String> = tags.iter().map(|tag| digest(tag)).collect();
+    let approved = world.usual("disclosure-approved").with("tags", json!(tags));
+    world.say(&approved);
+    world.steps(&["outputs-moved", "outputs-rechecked", "job-released"]);
+    world
+}
+
+#[tokio::test]
+async fn outputs_that_leave_without_a_decision_are_not_allowed() {
+    for state in ["assessed", "ran"] {
+        let mut world = World::with_job(state);
+        let draft = world.usual("job-released");
+        let mut events = world.entries().to_vec();
+        events.push(world.sign(&draft));
+        let report = after(&events, 1).await;
+        assert_eq!(
+            report.counts.get(&Kind::NotAllowed),
+            Some(&1),
+            "{:#?}",
+            report.findings
+        );
+        assert!(!report.holds());
+    }
+}
+
+#[tokio::test]
+async fn one_reviewer_where_two_were_due_and_none_at_all_are_told() {
+    let two = after(reviewed(&["ann", "bob"], 2).entries(), 1).await;
+    quiet(&two, Kind::OneReviewer);
+    quiet(&two, Kind::ReleasedByRuleAlone);
+    // A TRE's own rule set may ask for fewer than the number of the rules: it is allowed, and told.
+    warns(
+        &after(reviewed(&["ann"], 1).entries(), 1).await,
+        Kind::OneReviewer,
+    );
+    let none = after(reviewed(&[], 0).entries(), 1).await;
+    assert_eq!(none.counts.get(&Kind::ReleasedByRuleAlone), Some(&1));
+    assert!(none.holds());
+}
+
+#[tokio::test]
+async fn an_approval_that_lapses_or_is_withdrawn_while_a_job_runs_is_told() {
+    let mut world = World::with_job("running");
+    quiet(&after(world.entries(), 1).await, Kind::ApprovalLapsed);
+    warns(&after(world.entries(), 400).await, Kind::ApprovalLapsed);
+    let approval = world.approval("wessex", "workflow");
+    let mut withdrawn = world.usual("approval-withdrawn");
+    withdrawn.actor = approval.actor;
+    withdrawn.stream = approval.stream;
+    world.say(&withdrawn);
+    warns(&after(world.entries(), 1).await, Kind::ApprovalLapsed);
+}
+
+#[tokio::test]
+async fn a_cancellation_that_nobody_confirms_is_told_after_a_week() {
+    let mut world = World::with_job("running");
+    world.steps(&["cancellation-requested"]);
+    quiet(&after(world.entries(), 6).await, Kind::CancellationOpen);
+    warns(&after(world.entries(), 9).await, Kind::CancellationOpen);
+    world.steps(&["job-cancelled"]);
+    quiet(&after(world.entries(), 9).await, Kind::CancellationOpen);
+}
+
+#[tokio::test]
+async fn a_tre_that_says_nothing_while_a_job_waits_for_it_is_told() {
+    let mut world = World::with_job("collected");
+    world.steps(&["time-marked"]);
+    quiet(&after(world.entries(), 13).await, Kind::TreSilent);
+    let report = after(world.entries(), 20).await;
+    warns(&report, Kind::TreSilent);
+    // The log's own clock stands still as well.
+    warns(&report, Kind::CheckpointStale);
+    let mut done = World::founded();
+    done.run_job("wessex", Ending::Released);
+    quiet(&after(done.entries(), 20).await, Kind::TreSilent);
+}
+
+#[tokio::test]
+async fn counts_of_a_tre_that_leave_a_gap_or_stop_are_told() {
+    let mut world = World::with_job("collected");
+    let counts = |world: &World, made: u64| {
+        let draft = world.usual("tre-reported");
+        draft
+            .with("made", made.into())
+            .with("acknowledged", 3.into())
+            .with("waiting", 1.into())
+    };
+    let whole = counts(&world, 4);
+    world.say(&whole);
+    quiet(&after(world.entries(), 1).await, Kind::ReportGap);
+    warns(&after(world.entries(), 40).await, Kind::ReportGap);
+    let gap = counts(&world, 9);
+    world.say(&gap);
+    warns(&after(world.entries(), 1).await, Kind::ReportGap);
+}
+
+#[tokio::test]
+async fn rules_that_change_while_outputs_are_under_review_are_told() {
+    let mut world = World::with_job("cleared");
+    world.steps(&["policy-adopted"]);
+    warns(&after(world.entries(), 1).await, Kind::RulesChangedMidReview);
+    let mut world = World::founded();
+    world.run_job("wessex", Ending::Released);
+    world.steps(&["policy-adopted"]);
+    quiet(&after(world.entries(), 1).await, Kind::RulesChangedMidReview);
+}
+
+#[tokio::test]
+async fn clocks_that_are_ahead_of_the_logs_own_or_go_back_are_told() {
+    let marked = |ahead: i64| {
+        let mut world = World::with_job("collected");
+        world.now += ahead;
+        world.steps(&["job-checked"]);
+        world.now -= ahead;
+        world.steps(&["time-marked"]);
+        world
+    };
+    quiet(&after(marked(60).entries(), 1).await, Kind::ClockSkew);
+    warns(&after(marked(3_600).entries(), 1).await, Kind::ClockSkew);
+
+    let mut back = World::with_job("checked");
+    back.now -= 3_600;
+    back.steps(&["job-signed-off"]);
+    let report = after(back.entries(), 1).await;
+    assert!(report.holds(), "{:#?}", report.findings);
+    warns(&report, Kind::ClockSkew);
+    assert!(matches!(
+        back.entries().last().unwrap().claims().sub,
+        Stream::Job(_)
+    ));
+}
