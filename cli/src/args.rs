@@ -1,5 +1,7 @@
 //! The command line.
 
+mod checks;
+mod keep;
 mod keys;
 mod register;
 mod relay;
@@ -12,6 +14,8 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use daybook_core::note::VerifierKey;
 use uuid::Uuid;
 
+pub use self::checks::{AuditArgs, EvidenceArgs, EvidenceKind, VerifyArgs};
+pub use self::keep::{EraseArgs, ExportArgs, RestoreArgs, ScrubArgs};
 pub use self::keys::{DelegateArgs, EventCommand, KeysCommand, SignArgs};
 pub use self::register::{DeferArgs, PassArgs, ProjectArgs, RegisterCommand, WaitingArgs, WithdrawArgs};
 pub use self::relay::{HoldArgs, OutboundArgs, RelayArgs, RelayCommand, ReleaseArgs, ShowArgs};
@@ -95,8 +99,18 @@ pub enum Command {
     /// Cosign the checkpoints of logs, each only if it continues the last
     #[command(subcommand)]
     Witness(WitnessCommand),
-    /// Check that an event is in a log, without any network
+    /// Put all that a log says of a job, a submission or a project into one zip that proves it without the log
+    Evidence(EvidenceArgs),
+    /// Check that an event is in a log, or that a pack of evidence holds, without any network
     Verify(VerifyArgs),
+    /// Copy a log into a folder that any web server can serve, or go on with such a copy
+    Export(ExportArgs),
+    /// Rebuild a hub's database from a copy of its log
+    Restore(RestoreArgs),
+    /// Erase sealed fields: sign and append what says so, by the operator's key
+    Erase(EraseArgs),
+    /// Rewrite tables so that nothing of what was erased is left in the database's files; appends wait meanwhile
+    Scrub(ScrubArgs),
 }
 
 /// `daybook demo`
@@ -325,30 +339,6 @@ pub struct CollectArgs {
     pub files: Option<PathBuf>,
 }
 
-/// `daybook verify`
-#[derive(ClapArgs)]
-#[command(group = clap::ArgGroup::new("subject").required(true).args(["entry", "leaf_hash"]))]
-#[command(group = clap::ArgGroup::new("trust").required(true).multiple(true).args(["log_key", "policy"]))]
-pub struct VerifyArgs {
-    /// The `.tlog-proof` file
-    pub proof: PathBuf,
-    /// The event, as the log holds it
-    #[arg(long)]
-    pub entry: Option<PathBuf>,
-    /// The event's leaf hash, in base64 or base64url
-    #[arg(long)]
-    pub leaf_hash: Option<String>,
-    /// The log's verifier key, from somewhere that the hub cannot change
-    #[arg(long, env = "DAYBOOK_LOG")]
-    pub log_key: Option<VerifierKey>,
-    /// A policy (C2SP tlog-policy) instead of a key: logs, witnesses and the quorum that must have cosigned
-    #[arg(long)]
-    pub policy: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// `daybook witness`
 #[derive(Subcommand)]
 pub enum WitnessCommand {
@@ -410,45 +400,4 @@ pub struct WitnessFollowArgs {
     /// Look once
     #[arg(long)]
     pub once: bool,
-}
-
-/// `daybook audit`
-#[derive(ClapArgs)]
-#[command(group = clap::ArgGroup::new("audit_trust").required(true).multiple(true).args(["log_key", "policy"]))]
-pub struct AuditArgs {
-    /// The hub's address, or a folder as `daybook export` writes it
-    pub log: String,
-    /// The log's verifier key, from somewhere that the hub cannot change
-    #[arg(long, env = "DAYBOOK_LOG")]
-    pub log_key: Option<VerifierKey>,
-    /// A policy (C2SP tlog-policy) instead of a key: the log, witnesses and the quorum that must have cosigned
-    #[arg(long)]
-    pub policy: Option<PathBuf>,
-    /// Where the audit keeps what it needs to go on [default: a folder of yours, one for each log]
-    #[arg(long)]
-    pub state: Option<PathBuf>,
-    /// The root keys that TREs publish of themselves: lines `tre ID THUMBPRINT`
-    #[arg(long)]
-    pub anchors: Option<PathBuf>,
-    /// A checkpoint that somebody else was shown, such as a witness's or another auditor's; the log must continue it
-    #[arg(long)]
-    pub since: Vec<PathBuf>,
-    /// Do not compare the hub's lists
-    #[arg(long)]
-    pub no_lists: bool,
-    /// Go on, and look again after so many seconds
-    #[arg(long)]
-    pub every: Option<u64>,
-    /// With --every: end when something is found that is an error or worse
-    #[arg(long, requires = "every")]
-    pub until_alarm: bool,
-    /// With --every: tell this address, as JSON, when a warning or worse is new
-    #[arg(long, requires = "every")]
-    pub webhook: Option<String>,
-    /// Write what was found into this file for Prometheus' node exporter
-    #[arg(long)]
-    pub metrics: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
 }

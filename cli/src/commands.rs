@@ -4,7 +4,10 @@ mod audit;
 mod audit_db;
 mod collect;
 mod doctor;
+mod erase;
 mod event;
+mod evidence;
+mod export;
 mod keys;
 mod migrate;
 pub(crate) mod output;
@@ -12,6 +15,7 @@ mod packet;
 mod program;
 mod register;
 mod relay;
+mod restore;
 mod review;
 mod runner;
 pub(crate) mod serve;
@@ -59,7 +63,12 @@ pub async fn run(args: Args) -> ExitCode {
         Command::Collect(args) => collect::run(args).await,
         Command::Audit(args) => audit::run(args).await,
         Command::Witness(command) => witness::run(command).await,
+        Command::Evidence(args) => evidence::run(args).await,
         Command::Verify(args) => verify::run(&args),
+        Command::Export(args) => export::run(args).await,
+        Command::Restore(args) => restore::run(args).await,
+        Command::Erase(args) => erase::run(args).await,
+        Command::Scrub(args) => erase::scrub(args).await,
     };
     match outcome {
         Ok(status) => status,

@@ -18,6 +18,7 @@ use daybook_core::note::{NoteSigner, VerifierKey};
 use daybook_core::trust::TrustPolicy;
 use daybook_register_web::Site;
 use daybook_store::append::MAX_BATCH;
+use daybook_store::log::TreeHead;
 use daybook_store::project::{self as projection, Projector};
 use daybook_store::{Options, Store};
 use daybook_views::Views;
@@ -100,6 +101,7 @@ impl Hub {
             clerk,
             editor,
             sweeper,
+            retention,
             metrics,
             projector,
             witnesses,
@@ -112,6 +114,7 @@ impl Hub {
             editor.await.context("the editor")?;
         }
         sweeper.await.context("the sweeper of packets")?;
+        retention.await.context("the sweeper of openings")?;
         witnesses.join_all().await;
         let hard = store.hard_stop();
         if tokio::time::timeout(DRAIN, store.close()).await.is_err() {
@@ -138,6 +141,7 @@ struct Running {
     clerk: JoinHandle<()>,
     editor: Option<JoinHandle<()>>,
     sweeper: JoinHandle<()>,
+    retention: JoinHandle<()>,
     metrics: Option<(SocketAddr, JoinHandle<()>)>,
     projector: Projector,
     /// Ask the witnesses.
@@ -206,6 +210,7 @@ impl Running {
         };
         let clerk = Clerk::new(&config.origin, keys, &store).with_witnesses(app.witnesses());
         let sweeper = tokio::spawn(app.packet_sweeper().run(stop.clone()));
+        let retention = tokio::spawn(store.retention().run(stop.clone()));
         let clerk = tokio::spawn(clerk.run(stop.clone()));
         let editor = editor_keys(config)?
             .map(|keys| tokio::spawn(Editor::new(&config.origin, keys, &store, views).run(stop.clone())));
@@ -224,6 +229,7 @@ impl Running {
             clerk,
             editor,
             sweeper,
+            retention,
             metrics,
             projector,
             witnesses,
@@ -267,6 +273,14 @@ pub(crate) async fn open_store(
     };
     let store = Store::open_taking(options, consent.max_batch.unwrap_or(MAX_BATCH));
     store.await.context("the log cannot be opened")
+}
+
+/// What the witnesses of a configuration hold of the log.
+pub(crate) async fn held_elsewhere(config: &Config, log_key: &VerifierKey) -> Result<Vec<TreeHead>> {
+    match config.witnesses.policy(log_key)? {
+        Some(policy) => Ok(witnesses::held(&policy).await),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// The packet store of a configuration.

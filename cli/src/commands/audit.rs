@@ -86,17 +86,35 @@ async fn once(args: &AuditArgs) -> Result<Report> {
         lists: !args.no_lists,
         now: random::now(),
     })?;
-    let progress = watch::Sender::new(Progress::default());
-    let bar = bar();
-    let following = tokio::spawn(follow(bar.clone(), progress.subscribe()));
+    let (progress, bar) = Bar::start();
     let outcome = audit.run(&progress).await;
-    drop(progress);
-    following.await?;
-    bar.finish_and_clear();
+    bar.end(progress).await?;
     Ok(outcome?)
 }
 
-fn note(path: &PathBuf) -> Result<Note> {
+/// A bar that shows how far something is with the entries of a log.
+pub(super) struct Bar {
+    bar: ProgressBar,
+    following: tokio::task::JoinHandle<()>,
+}
+
+impl Bar {
+    pub(super) fn start() -> (watch::Sender<Progress>, Self) {
+        let progress = watch::Sender::new(Progress::default());
+        let bar = bar();
+        let following = tokio::spawn(follow(bar.clone(), progress.subscribe()));
+        (progress, Self { bar, following })
+    }
+
+    pub(super) async fn end(self, progress: watch::Sender<Progress>) -> Result<()> {
+        drop(progress);
+        self.following.await?;
+        self.bar.finish_and_clear();
+        Ok(())
+    }
+}
+
+pub(super) fn note(path: &PathBuf) -> Result<Note> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Note::parse(&bytes).with_context(|| format!("{} is not a checkpoint", path.display()))
 }

@@ -1,10 +1,11 @@
-//! `daybook verify`: no network, nothing but a proof file, the event, and whom to trust.
+//! `daybook verify`: no network, nothing but a proof file and the event, or a pack of evidence, and whom to trust.
 
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
+use daybook_audit::evidence::{Evidence, Line, PackError, Verdict as PackVerdict};
 use daybook_core::Hash;
 use daybook_core::event::Event;
 use daybook_core::note::VerifierKey;
@@ -14,6 +15,9 @@ use serde_json::json;
 
 use super::output;
 use crate::args::VerifyArgs;
+
+/// The exit status where there was nothing that could be checked.
+const NOT_CHECKED: u8 = 2;
 
 /// What a verification found.
 pub struct Verdict {
@@ -71,12 +75,21 @@ pub(super) fn policy(file: Option<&Path>, key: Option<&VerifierKey>) -> Result<T
 }
 
 pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode> {
+    let bytes = fs::read(&args.proof);
+    if bytes.is_ok_and(|bytes| bytes.starts_with(b"PK")) {
+        return pack(args);
+    }
     let leaf = match (&args.entry, &args.leaf_hash) {
         (Some(path), _) => leaf_of(path)?,
         (None, Some(text)) => Hash::from_base64url(text)
             .or_else(|| Hash::from_base64(text))
             .context("--leaf-hash is a SHA-256 digest in base64 (44 characters) or base64url (43)")?,
-        (None, None) => anyhow::bail!("say which event: --entry or --leaf-hash"),
+        (None, None) => {
+            output::error(&anyhow::anyhow!(
+                "say which event the proof is about: --entry or --leaf-hash. A pack of evidence is a zip, and this is none"
+            ));
+            return Ok(ExitCode::from(NOT_CHECKED));
+        }
     };
     let policy = policy(args.policy.as_deref(), args.log_key.as_ref())?;
     let verdict = verify_by(&read(&args.proof)?, &leaf, &policy)?;
@@ -102,6 +115,58 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// A pack of evidence: 0 where all of it holds, 1 where something does not, 2 where the file is no pack that can be read.
+fn pack(args: &VerifyArgs) -> Result<ExitCode> {
+    let policy = policy(args.policy.as_deref(), args.log_key.as_ref())?;
+    let bytes = fs::read(&args.proof)?;
+    let (evidence, others) = match Evidence::from_zip(&bytes) {
+        Ok(read) => read,
+        Err(error) => {
+            let is_pack = !matches!(error, PackError::Zip(_) | PackError::Manifest);
+            let error = anyhow::Error::from(error);
+            if is_pack {
+                let line = Line {
+                    holds: Some(false),
+                    words: format!("{error:#}"),
+                };
+                tell(&PackVerdict { lines: vec![line] }, args.json);
+                return Ok(ExitCode::FAILURE);
+            }
+            output::error(&error.context("this is no pack of evidence that can be read"));
+            return Ok(ExitCode::from(NOT_CHECKED));
+        }
+    };
+    let verdict = evidence.verify(&others, &policy);
+    if !args.json {
+        output::line(&format!("Evidence about {}", evidence.subject));
+    }
+    tell(&verdict, args.json);
+    Ok(if verdict.holds() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Says what was found of a pack.
+pub(super) fn tell(verdict: &PackVerdict, as_json: bool) {
+    if as_json {
+        let lines = verdict.lines.iter();
+        let lines: Vec<_> = lines
+            .map(|line| json!({ "holds": line.holds, "words": line.words }))
+            .collect();
+        return output::line(&json!({ "holds": verdict.holds(), "lines": lines }).to_string());
+    }
+    for line in &verdict.lines {
+        let word = match line.holds {
+            Some(true) => "holds",
+            Some(false) => "does not hold",
+            None => "note",
+        };
+        output::line(&format!("{word}: {}", line.words));
+    }
 }
 
 fn as_json(verdict: &Verdict, leaf: &Hash) -> serde_json::Value {

@@ -24,17 +24,18 @@ const SECRET: &str = "qwagga";
 const HOSTILE: &str =
     "</title><script>alert('x')</script>\u{202e}\u{2066} & \"quotes\" <img src=x onerror=alert(1)>";
 
-struct Federation {
-    site: Site,
-    hub: Serving,
-    log_key: VerifierKey,
-    client: Client,
-    registrar: Author,
+/// A TRE, a registrar and a hub with its site.
+pub(crate) struct Federation {
+    pub(crate) site: Site,
+    pub(crate) hub: Serving,
+    pub(crate) log_key: VerifierKey,
+    pub(crate) client: Client,
+    pub(crate) registrar: Author,
     review: Author,
     dataset: Uuid,
 }
 
-fn origin(site: &Site) -> String {
+pub(crate) fn origin(site: &Site) -> String {
     let text = std::fs::read_to_string(site.path("daybook.toml")).unwrap();
     text.lines()
         .find_map(|line| line.strip_prefix("origin = \""))
@@ -45,7 +46,7 @@ fn origin(site: &Site) -> String {
 
 impl Federation {
     /// A TRE with a dataset, and a registrar.
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let site = Site::new();
         let log_key: VerifierKey = site.init().parse().unwrap();
         let hub = site.serve();
@@ -98,7 +99,7 @@ impl Federation {
     }
 
     /// A project that says this about itself, approved by the TRE.
-    async fn project(&mut self, title: &str, summary: &str) -> (Uuid, Receipt) {
+    pub(crate) async fn project(&mut self, title: &str, summary: &str) -> (Uuid, Receipt) {
         let id = random::id().unwrap();
         let about = vec![
             ("title", title.into()),
@@ -130,7 +131,7 @@ impl Federation {
         (id, registered)
     }
 
-    async fn until_state(&self, project: Uuid, state: &str) {
+    pub(crate) async fn until_state(&self, project: Uuid, state: &str) {
         until(&format!("the register says {state}"), async || {
             let found = self.client.get::<Value>(&format!("/v1/projects/{project}")).await;
             found.is_ok_and(|found| found["register"]["state"] == state)
@@ -138,13 +139,13 @@ impl Federation {
         .await;
     }
 
-    async fn text(&self, path: &str) -> String {
+    pub(crate) async fn text(&self, path: &str) -> String {
         let answer = reqwest::get(format!("{}{path}", self.hub.url)).await.unwrap();
         answer.text().await.unwrap()
     }
 
     /// Everything that the public can read about a project, as one text.
-    async fn everything(&self, project: Uuid) -> String {
+    pub(crate) async fn everything(&self, project: Uuid) -> String {
         let mut paths = vec!["/".to_owned(), "/projects".to_owned(), "/cy/projects".to_owned()];
         paths.extend(["csv", "json", "jsonl", "atom"].map(|kind| format!("/projects.{kind}")));
         paths.extend(["/activity.atom", "/sitemap.xml"].map(str::to_owned));
@@ -179,7 +180,7 @@ impl Federation {
     }
 }
 
-async fn say(
+pub(crate) async fn say(
     author: &mut Author,
     stream: Stream,
     kind: &str,
@@ -197,7 +198,7 @@ async fn say(
         .unwrap()
 }
 
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_mins(1);
     while !holds().await {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
