@@ -155,9 +155,9 @@ async fn fill(
             of: 2 * size,
         });
     }
-    let head = restoring.head();
+    let there = restoring.head();
     ensure!(
-        (head.size, &head.root) == (size, checkpoint.root()),
+        (there.size, &there.root) == (size, checkpoint.root()),
         "the database does not hold what was read; this is a fault of the program"
     );
     let seen = seen.into_iter().map(|(size, root)| TreeHead { size, root });

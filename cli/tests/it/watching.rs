@@ -101,8 +101,8 @@ fn a_fork_that_comes_while_an_auditor_watches_reaches_the_webhook_and_ends_the_p
     let signer = NoteSigner::from_seed("it.example/log".parse().unwrap(), &seed).unwrap();
     let path = site.path("copy/checkpoint");
     let note = fs::read_to_string(&path).unwrap();
-    let size: u64 = note.lines().nth(1).unwrap().parse().unwrap();
-    let other = Checkpoint::new("it.example/log", size, Hash::of(b"another tree")).unwrap();
+    let entries: u64 = note.lines().nth(1).unwrap().parse().unwrap();
+    let other = Checkpoint::new("it.example/log", entries, Hash::of(b"another tree")).unwrap();
     fs::write(&path, other.sign(&signer).unwrap().to_string()).unwrap();
 
     let alarm = heard.recv_timeout(PATIENCE).unwrap();

@@ -1,4 +1,5 @@
-//! The target for packs of evidence, which anybody may hand to anybody.
+//! Packs of evidence, which anybody may hand to anybody. They are zips as packets are, and the target `bag` reads its input
+//! as both.
 
 use std::sync::LazyLock;
 
@@ -24,7 +25,7 @@ static POLICY: LazyLock<TrustPolicy> = LazyLock::new(|| {
 ///
 /// # Panics
 /// When what is read is not what is written again, or a pack that holds has a file that is none of its own.
-pub fn pack(data: &[u8]) {
+pub(crate) fn pack(data: &[u8]) {
     if let Ok((evidence, others)) = Evidence::from_zip(data) {
         look(&evidence, &others);
     }

@@ -15,7 +15,6 @@ mod packets;
 mod rules;
 
 pub use events::{access_token, canonical, claims, event, key, name, opening};
-pub use evidence::pack;
 pub use link::link_call;
 pub use log::{
     add_checkpoint, bundle, checkpoint, note, proof_file, tile_path, trust_policy, vkey, witness_key,
@@ -43,7 +42,6 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("name", name),
     ("note", note),
     ("opening", opening),
-    ("pack", pack),
     ("proof_file", proof_file),
     ("table", table),
     ("tile_path", tile_path),
