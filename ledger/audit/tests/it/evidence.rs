@@ -76,11 +76,11 @@ fn verify(zip: &[u8]) -> Result<Verdict, String> {
 }
 
 fn words(verdict: &Verdict) -> String {
-    verdict
-        .lines
-        .iter()
-        .map(|line| format!("{:?} {}\n", line.holds, line.words))
-        .collect()
+    let lines = verdict.lines.iter();
+    let lines: Vec<String> = lines
+        .map(|line| format!("{:?} {}", line.holds, line.words))
+        .collect();
+    lines.join("\n")
 }
 
 fn files(zip: &[u8]) -> BTreeMap<String, Vec<u8>> {
@@ -239,7 +239,7 @@ async fn an_event_or_a_stream_that_is_left_out_is_noticed() {
             .entries
             .iter()
             .filter(|(_, entry)| entry.event.claims().sub == *stream);
-        *of.map(|(index, _)| index).last().unwrap()
+        *of.map(|(index, _)| index).next_back().unwrap()
     };
     let streams: std::collections::BTreeSet<Stream> = whole
         .entries
@@ -344,7 +344,7 @@ async fn a_pack_of_another_log_or_a_compressed_zip_is_not_believed() {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
     zip.start_file("pack.json", options).unwrap();
-    zip.write_all(&[b' '; 100_000]).unwrap();
+    zip.write_all(&vec![b' '; 100_000]).unwrap();
     let bytes = zip.finish().unwrap().into_inner();
     assert!(Evidence::from_zip(&bytes).is_err());
     assert!(Evidence::from_zip(b"no zip").is_err());

@@ -145,9 +145,14 @@ impl Sequencer {
                 queue.close();
             }
             if hand.waiting.is_empty() {
-                let first = tokio::select! {
-                    first = queue.recv() => first,
-                    () = stop.cancelled(), if !stop.is_cancelled() => continue,
+                // A queue that is not closed yet is never waited at alone: the word to stop may come at any moment.
+                let first = if queue.is_closed() {
+                    queue.recv().await
+                } else {
+                    tokio::select! {
+                        first = queue.recv() => first,
+                        () = stop.cancelled() => continue,
+                    }
                 };
                 let Some(first) = first else { return };
                 hand.waiting.push(first);
