@@ -27,6 +27,8 @@ use crate::keyfile;
 
 /// The file with the seed of the witness's key.
 pub const KEY_FILE: &str = "witness.key";
+/// Lines under a log's name, of keys that are not known, which are kept in its record.
+const MAX_OTHER_LINES: usize = 3;
 /// The file with its public side, which also says its name.
 pub const VKEY_FILE: &str = "witness.vkey";
 
@@ -230,14 +232,18 @@ impl Witness {
     ) -> Result<NoteSignature, NotCosigned> {
         let time = u64::try_from(now).map_err(|_| NotCosigned::Clock)?;
         let line = self.cosigner.cosign(checkpoint, time).ok_or(NotCosigned::Clock)?;
-        // Only the log's lines that were verified, and our own: what strangers add does not stay with us.
+        // Only lines under the log's own name, and our own: what strangers add does not stay with us. A line of a key that is
+        // not known yet stays, for by that key the record may have to be read once the log has changed to it.
         let mut kept = Note::new(note.text())?;
-        for signature in note.signatures() {
-            let is_logs =
-                |key: &VerifierKey| key.name() == signature.name() && key.id() == signature.key_id();
-            if known.keys.iter().any(is_logs) {
-                kept.add(signature.clone())?;
-            }
+        let is_known = |line: &NoteSignature| {
+            let mut keys = known.keys.iter();
+            keys.any(|key| key.name() == line.name() && key.id() == line.key_id())
+        };
+        let is_logs = |line: &NoteSignature| line.name().as_str() == checkpoint.origin();
+        let lines = note.signatures().iter().filter(|line| is_logs(line));
+        let (own, others): (Vec<_>, Vec<_>) = lines.partition(|line| is_known(line));
+        for line in own.into_iter().chain(others.into_iter().take(MAX_OTHER_LINES)) {
+            kept.add(line.clone())?;
         }
         kept.add(line.clone())?;
         record.replace(kept, checkpoint.clone())?;

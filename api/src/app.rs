@@ -89,6 +89,7 @@ impl App {
     /// Serves what witnesses say of the checkpoints.
     #[must_use]
     pub fn witnessed(mut self, witnessing: Witnessing) -> Self {
+        self.metrics.watch_witnesses(witnessing.witnesses.clone());
         self.witnessing = Some(witnessing);
         self
     }

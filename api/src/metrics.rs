@@ -14,6 +14,7 @@ use axum::http::{Method, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use daybook_store::monitor::Monitor;
+use daybook_store::witnessed::Witnesses;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -21,8 +22,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use self::labels::{By, ByKind, ByPlace, ByPool, ByRoute, ByView, Request, method_name};
+use self::labels::{By, ByKind, ByPlace, ByPool, ByRoute, ByView, ByWitness, Request, method_name};
 use self::process::Process;
+use crate::app::now;
 use crate::handlers::packets::PacketMeter;
 use crate::problem::ProblemKind;
 use crate::ready::{Disk, Trail};
@@ -60,6 +62,10 @@ struct Figures {
     view_lag: Family<ByView, Gauge>,
     view_stopped: Family<ByView, Gauge>,
     disk_free: Family<ByPlace, Gauge>,
+    witnessed_size: Gauge,
+    witness_size: Family<ByWitness, Gauge>,
+    witness_age: Family<ByWitness, Gauge>,
+    witness_trouble: Family<ByWitness, Gauge>,
 }
 
 /// What the hub is told to look at beside its log.
@@ -67,6 +73,7 @@ struct Figures {
 struct Watched {
     disks: Vec<Disk>,
     trail: Option<Trail>,
+    witnesses: Option<Witnesses>,
 }
 
 impl fmt::Debug for Metrics {
@@ -115,6 +122,7 @@ impl Metrics {
         metrics.monitor.meter().register(&mut registry);
         let hub = registry.sub_registry_with_prefix("daybook");
         metrics.register(hub);
+        metrics.register_witnesses(hub);
         packets.register(hub);
         metrics.process.register(&mut registry);
         metrics.registry = registry;
@@ -224,6 +232,36 @@ impl Metrics {
         );
     }
 
+    fn register_witnesses(&self, hub: &mut Registry) {
+        let figures = &self.figures;
+        hub.register(
+            "witnessed_size",
+            "Entries that the newest checkpoint with the quorum's cosignatures covers",
+            figures.witnessed_size.clone(),
+        );
+        hub.register(
+            "witness_size",
+            "Entries that a witness has cosigned last",
+            figures.witness_size.clone(),
+        );
+        hub.register_with_unit(
+            "witness_age",
+            "How long ago a witness has cosigned last, by its clock",
+            Unit::Seconds,
+            figures.witness_age.clone(),
+        );
+        hub.register(
+            "witness_trouble",
+            "1 where a witness did not cosign when it was asked last",
+            figures.witness_trouble.clone(),
+        );
+    }
+
+    /// From now on it is told how these witnesses stand, and not before: a hub without any has no such figures.
+    pub(crate) fn watch_witnesses(&self, witnesses: Witnesses) {
+        self.watched().witnesses = Some(witnesses);
+    }
+
     pub(crate) fn watch_disks(&self, disks: Vec<Disk>) {
         self.watched().disks = disks;
     }
@@ -305,6 +343,9 @@ impl Metrics {
                 .get_or_create(&by)
                 .set(i64::from(view.has_stopped));
         }
+        if let Some(witnesses) = &told.witnesses {
+            figures.look_at(witnesses);
+        }
         for disk in &told.disks {
             if let Some(free) = disk.free() {
                 let by = ByPlace { place: disk.place };
@@ -312,6 +353,32 @@ impl Metrics {
             }
         }
         self.process.look();
+    }
+}
+
+impl Figures {
+    fn look_at(&self, witnesses: &Witnesses) {
+        let newest = witnesses.witnessed().map_or(0, |released| released.head.size);
+        self.witnessed_size.set(whole(newest));
+        let (standings, now) = (witnesses.standings(), now().unsigned_abs());
+        for witness in witnesses.policy().witnesses() {
+            let Some(standing) = standings.get(&witness.key.to_string()) else {
+                continue;
+            };
+            // The names are those of the policy: nobody outside can make more of them.
+            let by = ByWitness {
+                witness: witness.name().into_owned(),
+            };
+            self.witness_size.get_or_create(&by).set(whole(standing.size));
+            if let Some(time) = standing.time {
+                let age = now.saturating_sub(time);
+                self.witness_age.get_or_create(&by).set(whole(age));
+            }
+            let is_troubled = standing.trouble.is_some();
+            self.witness_trouble
+                .get_or_create(&by)
+                .set(i64::from(is_troubled));
+        }
     }
 }
 

@@ -12,7 +12,7 @@ mod witnesses;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use daybook_api::{App, Doors, PacketStore, Service};
 use daybook_core::note::{NoteSigner, VerifierKey};
 use daybook_core::trust::TrustPolicy;
@@ -40,6 +40,8 @@ use daybook_agent::keyfile::{self, Keys};
 
 /// The file with the seed of the checkpoint key, in `key_dir`.
 pub const LOG_KEY_FILE: &str = "log.key";
+/// The seed of a second checkpoint key, in `key_dir`, if there is one: both sign while one takes over from the other.
+pub const SECOND_LOG_KEY_FILE: &str = "log.second.key";
 /// The clerk's key file, in `key_dir`.
 pub const CLERK_FILE: &str = "clerk.json";
 /// The editor's key file, in `key_dir`. Without it this hub publishes nothing on the register.
@@ -162,7 +164,7 @@ impl Running {
         let tls = listen::certificate(config)?;
         let listener = listen::listener(config)?;
         let address = listener.local_addr()?;
-        let policy = config.witnesses.policy(&log_key)?;
+        let policy = config.witnesses.policy(&signer.verifiers())?;
         let store = open_store(config, database, signer, consent, policy.as_ref()).await?;
         let app = App::new(
             &config.origin,
@@ -298,5 +300,16 @@ pub(crate) fn log_signer(config: &Config, secrets: &Secrets) -> Result<NoteSigne
         .origin
         .parse()
         .with_context(|| format!("the origin {:?} cannot name a log", config.origin))?;
-    Ok(NoteSigner::from_seed(name, &seed)?)
+    let signer = NoteSigner::from_seed(name, &seed)?;
+    let second = config.key_dir.join(SECOND_LOG_KEY_FILE);
+    if !second.exists() {
+        return Ok(signer);
+    }
+    let name = signer.verifier().name().clone();
+    let second = NoteSigner::from_seed(name, &keyfile::read_seed(&second)?)?;
+    ensure!(
+        second.verifier() != signer.verifier(),
+        "{LOG_KEY_FILE} and {SECOND_LOG_KEY_FILE} hold the same key"
+    );
+    Ok(signer.beside(second))
 }

@@ -96,7 +96,8 @@ impl Record {
                 Ok(record)
             }
             (None, Some(Beginning::With(note))) => {
-                let checkpoint = open(note, origin, keys).map_err(WitnessError::Beginning)?;
+                let checkpoint =
+                    Checkpoint::open_by_any(note, keys, origin).map_err(WitnessError::Beginning)?;
                 record.replace(note.clone(), checkpoint)?;
                 Ok(record)
             }
@@ -117,7 +118,7 @@ impl Record {
             path: self.path.clone(),
         };
         let note = Note::parse(text).map_err(|_| damaged())?;
-        let checkpoint = open(&note, origin, keys).map_err(|_| damaged())?;
+        let checkpoint = Checkpoint::open_by_any(&note, keys, origin).map_err(|_| damaged())?;
         Ok(Some((note, checkpoint)))
     }
 
@@ -161,23 +162,5 @@ impl Record {
             path: self.path.clone(),
             source,
         }
-    }
-}
-
-/// Believes a note by any of the log's keys.
-fn open(
-    note: &Note,
-    origin: &str,
-    keys: &[VerifierKey],
-) -> Result<Checkpoint, daybook_core::checkpoint::CheckpointError> {
-    note.verify(keys)?;
-    let checkpoint = Checkpoint::parse(note.text())?;
-    if checkpoint.origin() == origin {
-        Ok(checkpoint)
-    } else {
-        Err(daybook_core::checkpoint::CheckpointError::OtherLog {
-            expected: origin.to_owned(),
-            found: checkpoint.origin().to_owned(),
-        })
     }
 }

@@ -48,6 +48,11 @@ pub(super) struct ByPlace {
     pub(super) place: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByWitness {
+    pub(super) witness: String,
+}
+
 /// A method's name; a client may invent others.
 pub(super) fn method_name(method: &Method) -> &'static str {
     match *method {

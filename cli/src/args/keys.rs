@@ -20,6 +20,15 @@ pub enum KeysCommand {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Make the seed of a key that signs a log's checkpoints, to take over from the one it has; prints its verifier key
+    Log {
+        /// The log's name
+        #[arg(long)]
+        origin: String,
+        /// The file, such as `keys/log.second.key`
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Show the public side of a key file: thumbprints, and the list that an event registers
     Show {
         /// The file

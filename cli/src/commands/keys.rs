@@ -3,15 +3,16 @@
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use daybook_core::constitution;
 use daybook_core::id::{Actor, Stream, TreRole};
+use daybook_core::note::NoteSigner;
+use daybook_core::{base64url, constitution};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{event, output};
 use crate::args::{DelegateArgs, KeysCommand};
 use daybook_agent::author::Draft;
-use daybook_agent::keyfile::Keys;
+use daybook_agent::keyfile::{self, Keys};
 
 pub(super) fn run(command: KeysCommand) -> Result<ExitCode> {
     match command {
@@ -19,6 +20,15 @@ pub(super) fn run(command: KeysCommand) -> Result<ExitCode> {
             let keys = Keys::create(&out, &actor)?;
             output::line(&format!("{} for {}", out.display(), keys.actor));
             show(&keys, None);
+        }
+        KeysCommand::Log { origin, out } => {
+            let name = origin
+                .parse()
+                .with_context(|| format!("the origin {origin:?} cannot name a log"))?;
+            let signer = NoteSigner::from_seed(name, &keyfile::create_seed(&out)?)?;
+            let x = base64url::encode(signer.verifier().public_key());
+            output::line(&format!("verifier key  {}", signer.verifier()));
+            output::line(&format!("x             {x}"));
         }
         KeysCommand::Show { file, origin } => show(&Keys::read(&file)?, origin.as_deref()),
         KeysCommand::Delegate(args) => delegate(&args)?,

@@ -45,8 +45,8 @@ pub struct WitnessConfig {
 }
 
 impl WitnessConfig {
-    /// The policy for a log; `None` where none is configured.
-    pub(crate) fn policy(&self, log_key: &VerifierKey) -> Result<Option<TrustPolicy>> {
+    /// The policy for a log of these keys, the first of which signs first; `None` where none is configured.
+    pub(crate) fn policy(&self, log_keys: &[VerifierKey]) -> Result<Option<TrustPolicy>> {
         let Some(path) = &self.policy else {
             ensure!(
                 !self.publish_waits && self.independent.is_empty(),
@@ -65,22 +65,24 @@ impl WitnessConfig {
         }
         for log in policy.logs() {
             ensure!(
-                log.key == *log_key,
-                "{} names the log {}, and this hub signs as {log_key}",
+                log_keys.contains(&log.key),
+                "{} names the log {}, and this hub does not sign with that key",
                 path.display(),
                 log.key
             );
         }
-        let same = policy
-            .witnesses()
-            .iter()
-            .find(|one| one.key.public_key() == log_key.public_key());
+        let same = policy.witnesses().iter().find(|one| {
+            log_keys
+                .iter()
+                .any(|key| key.public_key() == one.key.public_key())
+        });
         ensure!(
             same.is_none(),
             "a witness of {} has the log's own key: it would vouch for itself",
             path.display()
         );
-        Ok(Some(policy.for_log(log_key.clone())))
+        let signs_first = log_keys.first().context("a log has a key")?;
+        Ok(Some(policy.for_log(signs_first.clone())))
     }
 
     fn check_worth(&self, policy: &TrustPolicy) {

@@ -64,12 +64,16 @@ impl Lite {
         };
         ctl(&["add-log", "-origin", "it.example/log"]);
         ctl(&["add-key", "-origin", "it.example/log", "-key", log_key]);
+        // It says which address it was told, and not which it has: so it is told a free one.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap().to_string();
+        drop(free);
         let mut child = Command::new(tools.join("litewitness"))
             .args([
                 "-name",
                 "witness.example/lite",
                 "-listen",
-                "127.0.0.1:0",
+                &address,
                 "-key",
                 fingerprint,
                 "-db",
@@ -86,7 +90,8 @@ impl Lite {
             let line = found.find(|line| line.contains(word)).unwrap();
             line.split_once(word).unwrap().1.trim().to_owned()
         };
-        let (key, address) = (after("vkey="), after("addr="));
+        let key = after("vkey=");
+        after("listening");
         std::thread::spawn(move || lines.for_each(drop));
         Self {
             key,

@@ -13,6 +13,7 @@ mod doctor;
 mod hub;
 mod interop;
 mod keep;
+mod keys;
 mod operation;
 mod packet;
 mod register;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use daybook_core::Hash;
+use daybook_core::event::Event;
 use daybook_core::id::Stream;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,9 @@ pub(crate) struct Kept {
     pub(crate) lookout: Lookout,
     pub(crate) recent: VecDeque<Before>,
     pub(crate) report: Report,
+    /// Every key that the log has named as its own, base64url.
+    #[serde(default)]
+    pub(crate) log_keys: Vec<String>,
 }
 
 /// An entry's stream, and its head before it: position 0 and no leaf where it is the first.
@@ -44,6 +48,18 @@ pub(crate) struct Before {
 }
 
 impl Kept {
+    /// Learns a key that the log names as its own, by an event that the rules allow.
+    pub(crate) fn learn_log_key(&mut self, event: &Event) {
+        let claims = event.claims();
+        let name = match claims.kind.as_str() {
+            "log-opened" => "log_key",
+            "log-key-rotated" => "key",
+            _ => return,
+        };
+        let key = claims.data.get(name).and_then(serde_json::Value::as_str);
+        self.log_keys.extend(key.map(str::to_owned));
+    }
+
     /// Remembers what stood before an entry.
     pub(crate) fn remember(&mut self, stream: &Stream, seq: u64, prev: Option<&Hash>) {
         if self.recent.len() == MAX_RECENT {

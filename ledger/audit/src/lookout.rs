@@ -48,6 +48,9 @@ pub(crate) struct Lookout {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Authored {
     entries: u64,
+    /// Of these, the ones in streams of jobs.
+    #[serde(default)]
+    of_jobs: u64,
     newest: i64,
     late: u64,
     latest: i64,
@@ -102,6 +105,7 @@ impl Lookout {
         let claims = event.claims();
         let known = self.actors.entry(claims.iss.to_string()).or_default();
         known.entries += 1;
+        known.of_jobs += u64::from(matches!(claims.sub, Stream::Job(_)));
         // Without a mark nothing is known of the time. Marks stop while nothing comes, so that a long pause is no skew.
         let late = self.mark - claims.iat;
         if late > LATE {
@@ -133,16 +137,16 @@ impl Lookout {
         }
     }
 
-    /// A TRE's own counts against what the log holds of it.
+    /// A TRE's own counts, which are of its jobs, against what the log holds of them.
     fn reported(&mut self, index: u64, tre: &str, event: &Event, report: &mut Report) {
         let number = |name: &str| event.claims().data.get(name).and_then(Value::as_u64).unwrap_or(0);
         let (made, acknowledged, waiting) = (number("made"), number("acknowledged"), number("waiting"));
         let prefix = format!("tre/{tre}/");
         let of_tre = self.actors.iter().filter(|(actor, _)| actor.starts_with(&prefix));
-        let there: u64 = of_tre.map(|(_, authored)| authored.entries).sum();
+        let there: u64 = of_tre.map(|(_, authored)| authored.of_jobs).sum();
         if acknowledged > there {
             let words = format!(
-                "{tre} counts {acknowledged} acknowledged events, and the log holds {there} of its own"
+                "{tre} counts {acknowledged} acknowledged events of its jobs, and the log holds {there}"
             );
             report.add(Finding::at(Kind::AcknowledgedMissing, index, words));
         }

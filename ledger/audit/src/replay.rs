@@ -225,7 +225,13 @@ impl Replay {
             .and_then(Value::as_u64)
             .unwrap_or(0);
         let root = self.state.roots.at(size).map_err(AuditError::Roots)?;
-        match vouch::anchored(&self.policy, &self.state.kept.origin, event, root) {
+        match vouch::anchored(
+            &self.policy,
+            &self.state.kept.origin,
+            &self.state.kept.log_keys,
+            event,
+            root,
+        ) {
             Ok(()) => self.state.kept.report.anchors += 1,
             Err(words) => self.find(Finding::at(Kind::AnchorForged, index, words)),
         }
@@ -245,6 +251,7 @@ impl Replay {
                         .put(Table::Keys, new.kid.as_ref(), row.as_bytes())?;
                 }
                 state.states.set(verdict.states);
+                state.kept.learn_log_key(event);
             }
             Err(refusal) => state.kept.report.add(refused(index, event, &refusal)),
         }

@@ -42,7 +42,7 @@ pub enum AuditError {
     #[error("the file of roots in the state folder")]
     Roots(#[source] std::io::Error),
     /// The policy must say which log.
-    #[error("the policy must name exactly one log")]
+    #[error("the policy must name one log, by one key or several")]
     OneLog,
     /// A fault of ours.
     #[error("a part of the audit has ended by a fault of this program")]
@@ -91,9 +91,12 @@ pub struct Audit {
 impl Audit {
     /// Prepares one; nothing is read yet.
     pub fn new(options: Options) -> Result<Self, AuditError> {
-        let [_] = options.policy.logs() else {
+        // Several keys of one log are fine, as while one takes over from the other.
+        let mut names = options.policy.logs().iter().map(|log| log.key.name());
+        let first = names.next().ok_or(AuditError::OneLog)?;
+        if names.any(|name| name != first) {
             return Err(AuditError::OneLog);
-        };
+        }
         let policy = Arc::new(options.policy.clone());
         Ok(Self { options, policy })
     }

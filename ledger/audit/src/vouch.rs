@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use daybook_core::checkpoint::Checkpoint;
 use daybook_core::cosignature::WitnessKey;
 use daybook_core::event::Event;
-use daybook_core::note::NoteSignature;
+use daybook_core::note::{NoteSignature, VerifierKey};
 use daybook_core::trust::TrustPolicy;
 use daybook_core::{Hash, base64url};
 use serde_json::Value;
@@ -42,10 +42,12 @@ pub fn parse_anchors(text: &str) -> Result<Anchors, usize> {
     Ok(anchors)
 }
 
-/// Checks an anchored checkpoint by itself, and against the root that the entries give at its size.
+/// Checks an anchored checkpoint by itself, by the policy and the keys that the log has `named` (base64url), and against the
+/// root that the entries give at its size.
 pub(crate) fn anchored(
     policy: &TrustPolicy,
     origin: &str,
+    named: &[String],
     event: &Event,
     root: Option<Hash>,
 ) -> Result<(), String> {
@@ -61,8 +63,18 @@ pub(crate) fn anchored(
     let checkpoint = Checkpoint::new(origin, size, stated).map_err(|error| error.to_string())?;
     let body = checkpoint.to_string();
     let signature = base64url::decode(text("signature")).unwrap_or_default();
-    let signed = policy.logs().iter().any(|log| {
-        let key = &log.key;
+    // The policy's keys, and those that the log itself has named up to here: an anchor is as old as its key.
+    let known = named.iter().filter_map(|x| {
+        let x: [u8; 32] = base64url::decode(x)?.try_into().ok()?;
+        VerifierKey::new(origin.parse().ok()?, &x).ok()
+    });
+    let keys: Vec<VerifierKey> = policy
+        .logs()
+        .iter()
+        .map(|log| log.key.clone())
+        .chain(known)
+        .collect();
+    let signed = keys.iter().any(|key| {
         let line = NoteSignature::new(key.name().clone(), key.id(), signature.clone());
         let note = daybook_core::note::Note::new(body.as_str())
             .ok()
@@ -74,7 +86,7 @@ pub(crate) fn anchored(
         note.is_some_and(|note| Checkpoint::open(&note, key, origin).is_ok())
     });
     if !signed {
-        return Err("no log key of the policy has signed it".to_owned());
+        return Err("no key of the log has signed it".to_owned());
     }
     for one in data
         .get("cosignatures")

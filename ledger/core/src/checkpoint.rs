@@ -104,7 +104,12 @@ impl Checkpoint {
     ///
     /// Signatures of other keys, as of witnesses, are ignored here.
     pub fn open(note: &Note, key: &VerifierKey, origin: &str) -> Result<Self, CheckpointError> {
-        note.verify(std::slice::from_ref(key))?;
+        Self::open_by_any(note, std::slice::from_ref(key), origin)
+    }
+
+    /// The same by any one of several keys, as while a log's key is replaced by another.
+    pub fn open_by_any(note: &Note, keys: &[VerifierKey], origin: &str) -> Result<Self, CheckpointError> {
+        note.verify(keys)?;
         let checkpoint = Self::parse(note.text())?;
         if checkpoint.origin != origin {
             return Err(CheckpointError::OtherLog {
@@ -115,7 +120,7 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Signs the checkpoint with the log's key, whose name must be the origin.
+    /// Signs the checkpoint with the log's key, whose name must be the origin, and with the one beside it, if there is one.
     ///
     /// Whether it may be signed, being consistent with every checkpoint before, is the caller's to know.
     pub fn sign(&self, signer: &NoteSigner) -> Result<Note, CheckpointError> {

@@ -160,7 +160,10 @@ impl Audit {
         progress: &watch::Sender<Progress>,
     ) -> Result<Replay, AuditError> {
         let client = &self.client;
-        let log_key = Arc::new(self.options.log_key.clone());
+        // Where that cannot be read, it is found and told as what it is; then the configuration's own key is left.
+        let named = crate::log_keys(client).await.unwrap_or_default();
+        let own = self.options.log_key.clone();
+        let log_keys: Arc<[VerifierKey]> = std::iter::once(own).chain(named).collect();
         let (keys, rooms) = (check::Keys::default(), Arc::new(Semaphore::new(fetch::MAX_KIB)));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let pieces = stream::try_unfold(0, |from| {
@@ -183,7 +186,7 @@ impl Audit {
             }
         });
         let checked = pieces
-            .map_ok(|piece| check::check(client, keys.clone(), log_key.clone(), piece))
+            .map_ok(|piece| check::check(client, keys.clone(), log_keys.clone(), piece))
             .try_buffered(cores.min(MAX_WIDTH) + 1);
         let (forth, mut taken) = mpsc::channel(2);
         let told = progress.clone();

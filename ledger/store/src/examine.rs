@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use daybook_core::note::VerifierKey;
 use deadpool_postgres::Object;
 
 use crate::guard::Guard;
@@ -35,6 +36,8 @@ pub struct Examination {
     pub schema: Result<i32, StoreError>,
     /// Which log it is.
     pub identity: Result<Identity, StoreError>,
+    /// Every key that may have signed its checkpoints.
+    pub log_keys: Vec<VerifierKey>,
     /// Number of entries, or how the database contradicts the guard.
     pub guard: Result<u64, OpenError>,
 }
@@ -53,6 +56,7 @@ pub async fn examine(address: &Address, guard: &Path, origin: &str) -> Result<Ex
         pooler: connect::refuse_pooler(address).await,
         schema: migrate::check_schema(&client).await,
         identity: Err(StoreError::NotInitialised),
+        log_keys: Vec::new(),
         guard: Err(StoreError::NotInitialised.into()),
     };
     let is_readable = found.missing_roles.is_empty() && !matches!(found.schema, Ok(0) | Err(_));
@@ -60,6 +64,9 @@ pub async fn examine(address: &Address, guard: &Path, origin: &str) -> Result<Ex
         // As the hub reads: an owner may more.
         client.batch_execute("SET ROLE daybook_reader").await?;
         found.identity = identity::read(&client).await;
+        if found.identity.is_ok() {
+            found.log_keys = identity::log_keys(&client).await?;
+        }
         found.guard = look_at_guard(&client, guard, origin).await;
     }
     Ok(found)

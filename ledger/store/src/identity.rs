@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use daybook_core::base64url;
+use daybook_core::event::Event;
 use daybook_core::note::VerifierKey;
 use deadpool_postgres::GenericClient;
 use tokio_postgres::Client;
@@ -72,6 +74,34 @@ pub(crate) async fn read(client: &impl GenericClient) -> Result<Identity, StoreE
     })
 }
 
+/// Every key that may have signed a checkpoint of this log: the one it was founded with, and those that the operator has
+/// named since (`log-key-rotated`), the newest last.
+pub async fn log_keys(client: &impl GenericClient) -> Result<Vec<VerifierKey>, StoreError> {
+    let founded = read(client).await?;
+    let rows = sql::all(
+        client,
+        "-- log_keys
+         SELECT event
+         FROM entries
+         WHERE stream = 'federation' AND type = 'log-key-rotated'
+         ORDER BY seq",
+        &[],
+    )
+    .await?;
+    let name = founded.log_key.name().clone();
+    let mut keys = vec![founded.log_key];
+    for row in rows {
+        let event: String = row.try_get(0)?;
+        let named = Event::parse(&event).ok();
+        let x = named.and_then(|event| {
+            let x = event.claims().data.get("key")?.as_str()?.to_owned();
+            base64url::decode(&x)?.try_into().ok()
+        });
+        keys.extend(x.and_then(|x: [u8; 32]| VerifierKey::new(name.clone(), &x).ok()));
+    }
+    Ok(keys)
+}
+
 /// Refuses a database that holds another log.
 pub(crate) async fn check(
     client: &impl GenericClient,
@@ -79,7 +109,7 @@ pub(crate) async fn check(
     log_key: &VerifierKey,
 ) -> Result<(), StoreError> {
     let found = read(client).await?;
-    if found.origin == origin && found.log_key == *log_key {
+    if found.origin == origin && log_keys(client).await?.contains(log_key) {
         return Ok(());
     }
     Err(StoreError::OtherLog {

@@ -42,6 +42,6 @@ pub mod witnessed;
 
 pub use connect::{Address, AddressError, Verify, open};
 pub use error::StoreError;
-pub use identity::{Identity, initialise};
+pub use identity::{Identity, initialise, log_keys};
 pub use migrate::{migrate, newest};
 pub use store::{OpenError, Options, Store};

@@ -293,7 +293,7 @@ impl Publisher {
     fn check_note(&self, released: &Released) -> Result<(), StoreError> {
         let opened = Note::parse(released.note.as_bytes())
             .map_err(CheckpointError::from)
-            .and_then(|note| Checkpoint::open(&note, self.signer.verifier(), &self.origin));
+            .and_then(|note| Checkpoint::open_by_any(&note, &self.signer.verifiers(), &self.origin));
         match opened {
             Ok(found) if found.size() == released.head.size && *found.root() == released.head.root => Ok(()),
             _ => Err(damaged(format!(

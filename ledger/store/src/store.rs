@@ -122,7 +122,7 @@ impl Store {
         guard.probe()?;
         check_guard(&mut client, &guard, &origin, &server, trust_database).await?;
         check_held_elsewhere(&mut client, &held_elsewhere).await?;
-        audit::recent::check(&config, signer.verifier()).await?;
+        audit::recent::check(&config, &signer.verifiers()).await?;
         erase::replay(&client).await?;
         retention::delete_due(&client).await?;
         drop(client);

@@ -5,6 +5,7 @@
 
 mod rows;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +66,8 @@ pub struct Witnesses {
     policy: Arc<TrustPolicy>,
     published: Published,
     newest: watch::Receiver<Newest>,
+    /// How each witness of the policy stood when that was looked at last, by its verifier key.
+    standings: watch::Receiver<BTreeMap<String, Standing>>,
     /// Says that a cosignature was recorded here.
     recorded: Arc<Notify>,
 }
@@ -73,22 +76,26 @@ pub struct Witnesses {
 pub struct Gatherer {
     witnesses: Witnesses,
     newest: watch::Sender<Newest>,
+    standings: watch::Sender<BTreeMap<String, Standing>>,
 }
 
 impl Witnesses {
     /// `policy` is this log's own: its logs are the one log, its witnesses those that are asked and believed.
     pub(crate) fn new(pool: Pool, policy: TrustPolicy, published: Published) -> (Self, Gatherer) {
         let (sender, newest) = watch::channel(Newest::default());
+        let (stands, standings) = watch::channel(BTreeMap::new());
         let witnesses = Self {
             pool,
             policy: policy.into(),
             published,
             newest,
+            standings,
             recorded: Arc::default(),
         };
         let gatherer = Gatherer {
             witnesses: witnesses.clone(),
             newest: sender,
+            standings: stands,
         };
         (witnesses, gatherer)
     }
@@ -149,6 +156,11 @@ impl Witnesses {
     /// Notes why a witness did not cosign, or that it did.
     pub async fn note_trouble(&self, witness: &str, trouble: Option<&str>) -> Result<(), StoreError> {
         rows::note_trouble(&self.pool.get().await?, witness, trouble).await
+    }
+
+    /// How each witness of the policy stood a second ago at most, by its verifier key; asks nobody.
+    pub fn standings(&self) -> BTreeMap<String, Standing> {
+        self.standings.borrow().clone()
     }
 
     /// How a witness of the policy stands.
@@ -245,6 +257,13 @@ impl Gatherer {
             }
             found.cosigned.get_or_insert(released);
         }
+        let mut standings = BTreeMap::new();
+        for witness in witnesses.policy.witnesses() {
+            let key = witness.key.to_string();
+            let standing = rows::standing(&client, &key).await?;
+            standings.insert(key, standing);
+        }
+        self.standings.send_replace(standings);
         self.newest.send_if_modified(|newest| {
             let before = newest.clone();
             // Neither ever goes back between answers.

@@ -85,7 +85,9 @@ fn judge(config: &Config, secrets: &Secrets, address: &Address, found: &Examinat
     }
     findings.push(match (&found.identity, hub::log_signer(config, secrets)) {
         (Err(error), _) => store_error("log", error),
-        (Ok(log), Ok(signer)) if log.origin != config.origin || log.log_key != *signer.verifier() => {
+        (Ok(log), Ok(signer))
+            if log.origin != config.origin || !found.log_keys.contains(signer.verifier()) =>
+        {
             Finding::fail(
                 "log",
                 format!(

@@ -10,6 +10,8 @@ use super::{KeyError, KeyName, Note, NoteError, NoteSignature, VerifierKey};
 pub struct NoteSigner {
     key: SigningKey,
     verifier: VerifierKey,
+    /// Signs every note too, while one key takes over from the other.
+    beside: Option<Box<Self>>,
 }
 
 impl NoteSigner {
@@ -17,12 +19,31 @@ impl NoteSigner {
     pub fn from_seed(name: KeyName, seed: &[u8; 32]) -> Result<Self, KeyError> {
         let key = SigningKey::from_bytes(seed);
         let verifier = VerifierKey::new(name, key.verifying_key().as_bytes())?;
-        Ok(Self { key, verifier })
+        Ok(Self {
+            key,
+            verifier,
+            beside: None,
+        })
+    }
+
+    /// The same, with another key whose line stands below on every note.
+    #[must_use]
+    pub fn beside(self, other: Self) -> Self {
+        Self {
+            beside: Some(Box::new(other)),
+            ..self
+        }
     }
 
     /// The key that verifies what this one signs.
     pub fn verifier(&self) -> &VerifierKey {
         &self.verifier
+    }
+
+    /// That key, and the one beside it.
+    pub fn verifiers(&self) -> Vec<VerifierKey> {
+        let beside = self.beside.iter().map(|other| other.verifier.clone());
+        std::iter::once(self.verifier.clone()).chain(beside).collect()
     }
 
     /// Signs a note's text and adds the line; the same text always gets the same signature.
@@ -35,7 +56,11 @@ impl NoteSigner {
             name: self.verifier.name().clone(),
             key_id: self.verifier.id(),
             signature,
-        })
+        })?;
+        match &self.beside {
+            Some(other) => other.sign(note),
+            None => Ok(()),
+        }
     }
 }
 

@@ -93,7 +93,7 @@ impl Keys {
 pub(super) async fn check(
     client: &Object,
     keys: Keys,
-    log_key: Arc<VerifierKey>,
+    log_keys: Arc<[VerifierKey]>,
     piece: Piece,
 ) -> Result<Checked, AuditError> {
     let mut checked = on_a_core(move || {
@@ -117,7 +117,7 @@ pub(super) async fn check(
         }
         for stored in &checked.piece.checkpoints {
             let at = stored.size.saturating_sub(1);
-            let found = note(stored, &log_key).map(|finding| (at, finding));
+            let found = note(stored, &log_keys).map(|finding| (at, finding));
             checked.findings.extend(found);
         }
         checked
@@ -202,11 +202,12 @@ fn is_signed(entry: &Entry, keys: &Keys) -> bool {
 }
 
 /// What is wrong with a checkpoint's note by itself: form, the log's signature, size and root.
-pub(super) fn note(stored: &StoredCheckpoint, log_key: &VerifierKey) -> Option<Finding> {
+pub(super) fn note(stored: &StoredCheckpoint, log_keys: &[VerifierKey]) -> Option<Finding> {
+    let origin = log_keys.first().map_or("", |key| key.name().as_str());
     let opened = Note::parse(&stored.note.0)
         .map_err(|error| error.to_string())
         .and_then(|note| {
-            Checkpoint::open(&note, log_key, log_key.name().as_str()).map_err(|error| {
+            Checkpoint::open_by_any(&note, log_keys, origin).map_err(|error| {
                 let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
                 format!("{error}{}", cause.unwrap_or_default())
             })

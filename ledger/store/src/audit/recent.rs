@@ -27,7 +27,7 @@ use super::{AuditError, Finding};
 use crate::error::damaged;
 use crate::log::{self, TreeHead};
 use crate::row::size;
-use crate::{Address, StoreError, connect, publish, sql};
+use crate::{Address, StoreError, connect, identity, publish, sql};
 
 /// Entries that are looked at.
 pub(crate) const ENTRIES: u64 = 1000;
@@ -35,13 +35,13 @@ pub(crate) const ENTRIES: u64 = 1000;
 pub(crate) const EVENTS: u64 = 4000;
 
 /// Checks it, and stops at the first thing that differs.
-pub(crate) async fn check(address: &Address, log_key: &VerifierKey) -> Result<(), StoreError> {
+pub(crate) async fn check(address: &Address, own: &[VerifierKey]) -> Result<(), StoreError> {
     let pool = connect::auditor_pool(address)?;
     let client = pool.get().await?;
     client
         .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         .await?;
-    let found = look(&client, log_key).await;
+    let found = look(&client, own).await;
     client.batch_execute("ROLLBACK").await?;
     match found {
         Ok(None) => Ok(()),
@@ -51,7 +51,9 @@ pub(crate) async fn check(address: &Address, log_key: &VerifierKey) -> Result<()
     }
 }
 
-async fn look(client: &Object, log_key: &VerifierKey) -> Result<Option<Finding>, AuditError> {
+async fn look(client: &Object, own: &[VerifierKey]) -> Result<Option<Finding>, AuditError> {
+    let named = identity::log_keys(client).await?;
+    let log_keys: Arc<[VerifierKey]> = own.iter().cloned().chain(named).collect();
     let row = sql::one(
         client,
         "-- recent_head
@@ -65,10 +67,10 @@ async fn look(client: &Object, log_key: &VerifierKey) -> Result<Option<Finding>,
     if root != head.root {
         return Ok(Some(Finding::new("log_head", "one", "root", head.root, root)));
     }
-    if let Some(finding) = published(client, log_key).await? {
+    if let Some(finding) = published(client, &log_keys).await? {
         return Ok(Some(finding));
     }
-    let (entries, mut findings) = entries(client, log_key, head.size).await?;
+    let (entries, mut findings) = entries(client, log_keys, head.size).await?;
     findings.extend(made(client, &entries).await?);
     if findings.is_empty() {
         findings.extend(states(client, &entries).await?);
@@ -77,7 +79,7 @@ async fn look(client: &Object, log_key: &VerifierKey) -> Result<Option<Finding>,
 }
 
 /// The last checkpoint is one that the log's key signed, of the tree that is there, and the one that `publication` names.
-async fn published(client: &Object, log_key: &VerifierKey) -> Result<Option<Finding>, AuditError> {
+async fn published(client: &Object, log_keys: &[VerifierKey]) -> Result<Option<Finding>, AuditError> {
     let row = sql::one(
         client,
         "-- recent_publication
@@ -104,7 +106,7 @@ async fn published(client: &Object, log_key: &VerifierKey) -> Result<Option<Find
         root: Raw(last.head.root.as_ref().to_vec()),
         note: Raw(last.note.as_bytes().to_vec()),
     };
-    if let Some(finding) = check::note(&stored, log_key) {
+    if let Some(finding) = check::note(&stored, log_keys) {
         return Ok(Some(finding));
     }
     let root = log::root(client, last.head.size).await?;
@@ -115,10 +117,10 @@ async fn published(client: &Object, log_key: &VerifierKey) -> Result<Option<Find
 /// The last entries, whole tiles of them, each by itself, and the tiles that they fill.
 async fn entries(
     client: &Object,
-    log_key: &VerifierKey,
+    log_keys: Arc<[VerifierKey]>,
     end: u64,
 ) -> Result<(Vec<Entry>, Vec<Finding>), AuditError> {
-    let (keys, log_key) = (Keys::default(), Arc::new(log_key.clone()));
+    let keys = Keys::default();
     let mut from = end.saturating_sub(ENTRIES) / fetch::PIECE * fetch::PIECE;
     let (mut entries, mut findings) = (Vec::new(), Vec::new());
     while from < end {
@@ -133,7 +135,7 @@ async fn entries(
             ));
             return Ok((entries, findings));
         }
-        let checked = check::check(client, keys.clone(), log_key.clone(), piece).await?;
+        let checked = check::check(client, keys.clone(), log_keys.clone(), piece).await?;
         findings.extend(checked.findings.into_iter().map(|(_, finding)| finding));
         for entry in &checked.entries {
             if entry.event.is_some() && !entry.is_signed {

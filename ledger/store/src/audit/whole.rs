@@ -1,6 +1,7 @@
 //! What is checked once for the whole log: single rows, rows beyond the end, erasures, packets' rows, the guard.
 
 use daybook_core::Hash;
+use daybook_core::note::VerifierKey;
 use deadpool_postgres::Object;
 use uuid::Uuid;
 
@@ -148,6 +149,7 @@ async fn identity(client: &Object, replay: &mut Replay, options: &Options) -> Re
         &[],
     )
     .await?;
+    let founded = founding_key(replay, options);
     let mut differs = |column: &str, there: String, derived: String| {
         let finding = Finding::new("log_identity", "one", column, there, derived);
         replay.report.add(finding);
@@ -161,12 +163,9 @@ async fn identity(client: &Object, replay: &mut Replay, options: &Options) -> Re
     if !origin.is(&options.origin) {
         differs("origin", origin.text().into_owned(), options.origin.clone());
     }
-    if !log_key.is(&options.log_key.to_string()) {
-        differs(
-            "log_key",
-            log_key.text().into_owned(),
-            options.log_key.to_string(),
-        );
+    // The row says with which key the log was founded; the operator may have named others since.
+    if !log_key.is(&founded) {
+        differs("log_key", log_key.text().into_owned(), founded);
     }
     let x = daybook_core::base64url::encode(options.log_key.public_key());
     if !replay.log_keys.is_empty() && !replay.log_keys.contains(&x) {
@@ -175,6 +174,14 @@ async fn identity(client: &Object, replay: &mut Replay, options: &Options) -> Re
         replay.report.add(finding);
     }
     Ok(())
+}
+
+/// The verifier key that `log-opened` names; that of the configuration where the log names none.
+fn founding_key(replay: &Replay, options: &Options) -> String {
+    let x = replay.log_keys.first();
+    let x: Option<[u8; 32]> = x.and_then(|x| daybook_core::base64url::decode(x)?.try_into().ok());
+    let key = x.and_then(|x| VerifierKey::new(options.log_key.name().clone(), &x).ok());
+    key.map_or_else(|| options.log_key.to_string(), |key| key.to_string())
 }
 
 /// Rows of places that no entry has.
