@@ -279,7 +279,7 @@ pub(crate) async fn open_store(
 
 /// What the witnesses of a configuration hold of the log.
 pub(crate) async fn held_elsewhere(config: &Config, log_key: &VerifierKey) -> Result<Vec<TreeHead>> {
-    match config.witnesses.policy(log_key)? {
+    match config.witnesses.policy(std::slice::from_ref(log_key))? {
         Some(policy) => Ok(witnesses::held(&policy).await),
         None => Ok(Vec::new()),
     }

@@ -265,7 +265,7 @@ fn a_log_key_is_replaced_while_both_sign_and_verifiers_follow() {
             site.path(&format!("keys/{from}")),
             site.path(&format!("keys/{to}")),
         )
-        .unwrap()
+        .unwrap();
     };
     swap("log.key", "old");
     swap("log.second.key", "log.key");
