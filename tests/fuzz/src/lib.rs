@@ -7,6 +7,7 @@
 //! To add a target: write the function, name it in [`TARGETS`], put seeds into `corpus/<name>/`, and a file of two
 //! lines into `libfuzzer/fuzz_targets/` with its `[[bin]]`. The test says what is forgotten.
 
+mod engines;
 mod events;
 mod evidence;
 mod link;
@@ -14,6 +15,7 @@ mod log;
 mod packets;
 mod rules;
 
+pub use engines::{cwl_outputs, execution_crate, execution_record, image_archive, image_names};
 pub use events::{access_token, canonical, claims, event, key, name, opening};
 pub use link::link_call;
 pub use log::{
@@ -35,7 +37,12 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("checkpoint", checkpoint),
     ("claims", claims),
     ("constitution", constitution),
+    ("cwl_outputs", cwl_outputs),
     ("event", event),
+    ("execution_crate", execution_crate),
+    ("execution_record", execution_record),
+    ("image_archive", image_archive),
+    ("image_names", image_names),
     ("key", key),
     ("link_call", link_call),
     ("metadata", metadata),
