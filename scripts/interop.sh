@@ -20,7 +20,7 @@ golang-golang-x-sync-dev 0.24.0-1 e4334d4e9f607f5f2ea32fcaa4f8ed7ff01d5a1277a4be
 
 fetch_packages() {
   local apt site name version digest file
-  mkdir -p "$place"/apt/{lists/partial,archives/partial} "$place/debs" "$place/root"
+  mkdir -p "$place"/apt/{lists/partial,archives/partial} "$place/debs" "$place/debian"
   # The same mirror that this machine uses, another suite, and nothing that the machine's own apt would notice.
   site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m1 '/debian$' || true)
   [ -n "$site" ] || { echo "no mirror of Debian is configured here" >&2; exit 1; }
@@ -40,7 +40,7 @@ fetch_packages() {
       file=$(find . -name "${name}_*.deb" -print -quit)
     fi
     echo "$digest  $file" | sha256sum --check --quiet
-    dpkg-deb -x "$file" "$place/root"
+    dpkg-deb -x "$file" "$place/debian"
   done <<< "$packages"
   cd - > /dev/null
 }
@@ -52,7 +52,7 @@ build() {
   }
   # Debian's sources lie as Go had them before modules.
   PATH="$place/venv/bin:$PATH" GO111MODULE=off GOFLAGS='' GOTOOLCHAIN=local GOCACHE="$place/cache" \
-    GOPATH="$place/root/usr/share/gocode" go build -o "$place/verify" tests/interop/verify.go
+    GOPATH="$place/debian/usr/share/gocode" go build -o "$place/verify" tests/interop/verify.go
 }
 
 [ -e "$place/fetched" ] || { fetch_packages && touch "$place/fetched"; }

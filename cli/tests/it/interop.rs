@@ -109,7 +109,7 @@ fn programs_in_go_witness_and_verify_the_log_and_are_verified() {
     };
     let place = Site::new();
     let log_key = place.init();
-    let theirs = Lite::start(&tools.join("root/usr/bin"), &place.path("lite"), &log_key);
+    let theirs = Lite::start(&tools.join("debian/usr/bin"), &place.path("lite"), &log_key);
     let own_key = new_witness(&place.path("own"), "witness.example/own");
     let own = serve_witness(&place.path("own"), &log_key, &["--first-contact", "none"]).unwrap();
     let policy = place.path("log.policy");
