@@ -34,7 +34,7 @@ demo: setup ## a whole federation on this machine, with a real workflow; then it
 
 test: setup ## everything CI checks: format, lints, all tests against a real PostgreSQL
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 	cargo test --workspace --locked
 
 interop: ## a witness and a verifier that are not ours, in Go, fetched from Debian, against our hub and ours against them
@@ -42,7 +42,7 @@ interop: ## a witness and a verifier that are not ours, in Go, fetched from Debi
 
 wfexs-test: ## run our cases with a WfExS-backend that you have: WFEXS=its command, WFEXS_CACHE=its filled cache folder
 	@test -n "$(WFEXS)" && test -n "$(WFEXS_CACHE)" || { echo "say WFEXS='<python> <WfExS-backend.py>' and WFEXS_CACHE=<folder>" >&2; exit 2; }
-	DAYBOOK_WFEXS="$(WFEXS)" DAYBOOK_WFEXS_CACHE="$(WFEXS_CACHE)" cargo test --locked -p daybook-agent -p daybook --test it wfexs -- --nocapture
+	DAYBOOK_WFEXS="$(WFEXS)" DAYBOOK_WFEXS_CACHE="$(WFEXS_CACHE)" cargo test --locked -p daybook-agent -p daybook --features daybook-agent/wfexs,daybook/wfexs --test it wfexs -- --nocapture
 
 walk: setup ## relay, runner, hub and engine killed at each step of a job, each in a job of its own, or a PART of it such as 2/9; takes long
 	DAYBOOK_WALK=$(PART) cargo test --locked -p daybook --test it tre::walk::whoever -- --nocapture

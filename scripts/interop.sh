@@ -57,4 +57,4 @@ build() {
 
 [ -e "$place/fetched" ] || { fetch_packages && touch "$place/fetched"; }
 build
-DAYBOOK_INTEROP="$place" cargo test --locked -p daybook --test it interop:: -- --nocapture
+DAYBOOK_INTEROP="$place" cargo test --locked -p daybook --features interop --test it interop:: -- --nocapture

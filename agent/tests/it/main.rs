@@ -12,6 +12,7 @@ mod retrieve;
 mod standing;
 mod support;
 mod tes;
+#[cfg(feature = "wfexs")]
 mod wfexs;
 mod witness;
 mod zone;

@@ -17,6 +17,7 @@ use tracing::instrument::WithSubscriber as _;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::hub::{Hub, append_body, insider};
+use crate::witnesses;
 
 /// Lines of the log that this test's own task writes.
 #[derive(Clone, Default)]
@@ -194,7 +195,10 @@ fn served(text: &str) -> BTreeSet<String> {
 
 /// A hub that looks after everything.
 async fn watched() -> Hub {
-    let mut hub = Hub::new().await;
+    watching(Hub::new().await)
+}
+
+fn watching(mut hub: Hub) -> Hub {
     let disk = Disk {
         place: "guard",
         folder: "/".into(),
@@ -214,8 +218,11 @@ async fn watched() -> Hub {
 
 #[tokio::test]
 async fn the_page_lists_every_metric_that_is_served_and_no_other() {
-    let hub = watched().await;
+    let (hub, _guard) = witnesses::witnessed(false).await;
+    let hub = watching(hub);
     hub.get("/v1/keys").await;
+    let note = witnesses::cosigned(&hub, &["w"]).await;
+    assert_eq!(witnesses::bring(&hub, note).await.status, StatusCode::OK);
     let found = served(&hub.app.metrics().text());
     let documented = documented();
     let missing: Vec<_> = found.difference(&documented).collect();

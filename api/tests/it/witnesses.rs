@@ -21,7 +21,7 @@ fn cosigner(name: &str) -> Cosigner {
 }
 
 /// A hub with two witnesses, both needed, and what ends its gathering.
-async fn witnessed(waits: bool) -> (Hub, tokio_util::sync::DropGuard) {
+pub(crate) async fn witnessed(waits: bool) -> (Hub, tokio_util::sync::DropGuard) {
     let mut hub = Hub::new().await;
     let text = format!(
         "witness w {}\nwitness v {}\ngroup both all w v\nquorum both\n",
@@ -44,7 +44,7 @@ async fn witnessed(waits: bool) -> (Hub, tokio_util::sync::DropGuard) {
 }
 
 /// The newest published checkpoint, with that witness's line under it.
-async fn cosigned(hub: &Hub, by: &[&str]) -> String {
+pub(crate) async fn cosigned(hub: &Hub, by: &[&str]) -> String {
     let size = hub.store.head.borrow().size;
     let released = hub.store.published.clone().covering(size).await.unwrap();
     let mut note = Note::parse(released.note.as_bytes()).unwrap();
@@ -56,7 +56,7 @@ async fn cosigned(hub: &Hub, by: &[&str]) -> String {
     note.to_string()
 }
 
-async fn bring(hub: &Hub, note: String) -> Answer {
+pub(crate) async fn bring(hub: &Hub, note: String) -> Answer {
     hub.call(Method::POST, "/log/cosignatures", None, Body::from(note))
         .await
 }

@@ -11,6 +11,7 @@ mod custody;
 mod demo;
 mod doctor;
 mod hub;
+#[cfg(feature = "interop")]
 mod interop;
 mod keep;
 mod keys;

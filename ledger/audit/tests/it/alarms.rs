@@ -127,10 +127,10 @@ async fn counts_of_a_tre_that_leave_a_gap_or_stop_are_told() {
         let draft = world.usual("tre-reported");
         draft
             .with("made", made.into())
-            .with("acknowledged", 3.into())
+            .with("acknowledged", 1.into())
             .with("waiting", 1.into())
     };
-    let whole = counts(&world, 4);
+    let whole = counts(&world, 2);
     world.say(&whole);
     quiet(&after(world.entries(), 1).await, Kind::ReportGap);
     warns(&after(world.entries(), 40).await, Kind::ReportGap);

@@ -363,6 +363,6 @@ async fn the_form_of_a_pack_has_not_changed() {
     }
     assert_eq!(
         Hash::of(&all).to_base64url(),
-        "PLakhzwUcphywLkQv6PsB-u_zFsoqb8Teu9tsoubJrI"
+        "bOKe0uqjCdV7CnNY-cfKlg2rj6AUbbImvsktHT7SimE"
     );
 }
