@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
@@ -223,6 +224,12 @@ async fn the_page_lists_every_metric_that_is_served_and_no_other() {
     hub.get("/v1/keys").await;
     let note = witnesses::cosigned(&hub, &["w"]).await;
     assert_eq!(witnesses::bring(&hub, note).await.status, StatusCode::OK);
+    // The hub looks at what was brought in its own time.
+    let begin = Instant::now();
+    while !hub.app.metrics().text().contains("daybook_witness_age_seconds{") {
+        assert!(begin.elapsed() < Duration::from_secs(30), "nobody looked");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let found = served(&hub.app.metrics().text());
     let documented = documented();
     let missing: Vec<_> = found.difference(&documented).collect();
