@@ -14,7 +14,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use daybook_core::note::VerifierKey;
 use uuid::Uuid;
 
-pub use self::checks::{AuditArgs, EvidenceArgs, EvidenceKind, VerifyArgs};
+pub use self::checks::{AuditArgs, EvidenceArgs, EvidenceKind, TrustArgs, VerifyArgs};
 pub use self::keep::{EraseArgs, ExportArgs, RestoreArgs, ScrubArgs};
 pub use self::keys::{DelegateArgs, EventCommand, KeysCommand, SignArgs};
 pub use self::register::{DeferArgs, PassArgs, ProjectArgs, RegisterCommand, WaitingArgs, WithdrawArgs};

@@ -1,7 +1,8 @@
 //! Pages that were asked for lately, kept for as long as nothing in the register has moved.
 //!
-//! A page is a function of its address and of what its tag names, so that a kept one is what would be made again. What is
-//! erased moves the log, and with it the tag: everything kept is then thrown away at once.
+//! A page is a function of its address and of what its tag names, so that a kept one is what would be made again. Pages show
+//! nothing but openings of the public classes, which only `fields-erased` takes away: that moves the log, and with it the
+//! tag, and everything kept is thrown away at once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -24,6 +24,7 @@ use axum::Router;
 use axum::http::{HeaderValue, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
+use daybook_views::Page;
 
 use crate::failure::Failure;
 use crate::frame::Frame;
@@ -76,6 +77,17 @@ pub(crate) fn posted(page: &impl Template, frame: &Frame) -> Shown {
         response.headers_mut().insert(header::LINK, links);
     }
     Ok(response)
+}
+
+/// Things of a kind that the page of another thing shows; lists of their own show all.
+const SHOWN: u16 = 10;
+
+/// As many as that, from the beginning.
+pub(crate) fn first<K>() -> Page<K> {
+    Page {
+        limit: SHOWN,
+        ..Page::default()
+    }
 }
 
 /// Renders a page.

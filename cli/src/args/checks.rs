@@ -6,10 +6,21 @@ use clap::{Args as ClapArgs, ValueEnum};
 use daybook_core::note::VerifierKey;
 use uuid::Uuid;
 
+/// Whose word about a log is believed: the log's own, or what a policy says.
+#[derive(ClapArgs)]
+#[group(required = true, multiple = true)]
+pub struct TrustArgs {
+    /// The log's verifier key, from somewhere that the hub cannot change
+    #[arg(long, env = "DAYBOOK_LOG")]
+    pub log_key: Option<VerifierKey>,
+    /// A policy (C2SP tlog-policy) instead of a key: the log, witnesses and the quorum that must have cosigned
+    #[arg(long)]
+    pub policy: Option<PathBuf>,
+}
+
 /// `daybook verify`
 #[derive(ClapArgs)]
 #[command(group = clap::ArgGroup::new("subject").args(["entry", "leaf_hash"]))]
-#[command(group = clap::ArgGroup::new("trust").required(true).multiple(true).args(["log_key", "policy"]))]
 pub struct VerifyArgs {
     /// The `.tlog-proof` file, with --entry or --leaf-hash; or a pack of evidence
     pub proof: PathBuf,
@@ -19,12 +30,9 @@ pub struct VerifyArgs {
     /// The event's leaf hash, in base64 or base64url
     #[arg(long)]
     pub leaf_hash: Option<String>,
-    /// The log's verifier key, from somewhere that the hub cannot change
-    #[arg(long, env = "DAYBOOK_LOG")]
-    pub log_key: Option<VerifierKey>,
-    /// A policy (C2SP tlog-policy) instead of a key: logs, witnesses and the quorum that must have cosigned
-    #[arg(long)]
-    pub policy: Option<PathBuf>,
+    /// Whom to trust
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -32,16 +40,12 @@ pub struct VerifyArgs {
 
 /// `daybook audit`
 #[derive(ClapArgs)]
-#[command(group = clap::ArgGroup::new("audit_trust").required(true).multiple(true).args(["log_key", "policy"]))]
 pub struct AuditArgs {
     /// The hub's address, or a folder as `daybook export` writes it
     pub log: String,
-    /// The log's verifier key, from somewhere that the hub cannot change
-    #[arg(long, env = "DAYBOOK_LOG")]
-    pub log_key: Option<VerifierKey>,
-    /// A policy (C2SP tlog-policy) instead of a key: the log, witnesses and the quorum that must have cosigned
-    #[arg(long)]
-    pub policy: Option<PathBuf>,
+    /// Whom to trust
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// Where the audit keeps what it needs to go on [default: a folder of yours, one for each log]
     #[arg(long)]
     pub state: Option<PathBuf>,
@@ -84,7 +88,6 @@ pub enum EvidenceKind {
 
 /// `daybook evidence`
 #[derive(ClapArgs)]
-#[command(group = clap::ArgGroup::new("evidence_trust").required(true).multiple(true).args(["log_key", "policy"]))]
 pub struct EvidenceArgs {
     /// What it is about
     #[arg(value_enum)]
@@ -97,12 +100,9 @@ pub struct EvidenceArgs {
     /// The zip, which is never overwritten
     #[arg(long)]
     pub out: PathBuf,
-    /// The log's verifier key, from somewhere that the hub cannot change
-    #[arg(long, env = "DAYBOOK_LOG")]
-    pub log_key: Option<VerifierKey>,
-    /// A policy (C2SP tlog-policy) instead of a key: the log, witnesses and the quorum that must have cosigned
-    #[arg(long)]
-    pub policy: Option<PathBuf>,
+    /// Whom to trust
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// A checkpoint to make it by, instead of the newest: the same one gives the same bytes
     #[arg(long)]
     pub checkpoint: Option<PathBuf>,

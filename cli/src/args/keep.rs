@@ -3,13 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use daybook_core::note::VerifierKey;
 
-use super::HubArgs;
+use super::{HubArgs, TrustArgs};
 
 /// `daybook export`
 #[derive(ClapArgs)]
-#[command(group = clap::ArgGroup::new("export_trust").required(true).multiple(true).args(["log_key", "policy"]))]
 pub struct ExportArgs {
     /// The hub's address
     #[arg(env = "DAYBOOK_HUB")]
@@ -17,12 +15,9 @@ pub struct ExportArgs {
     /// The folder; what it holds already is not fetched again
     #[arg(long)]
     pub out: PathBuf,
-    /// The log's verifier key, from somewhere that the hub cannot change
-    #[arg(long, env = "DAYBOOK_LOG")]
-    pub log_key: Option<VerifierKey>,
-    /// A policy (C2SP tlog-policy) instead of a key: the log, witnesses and the quorum that must have cosigned
-    #[arg(long)]
-    pub policy: Option<PathBuf>,
+    /// Whom to trust
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// Leave out the texts that the register has published
     #[arg(long)]
     pub no_openings: bool,

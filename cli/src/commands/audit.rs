@@ -58,7 +58,7 @@ pub(super) async fn run(args: AuditArgs) -> Result<ExitCode> {
 }
 
 async fn once(args: &AuditArgs) -> Result<Report> {
-    let policy = verify::policy(args.policy.as_deref(), args.log_key.as_ref())?;
+    let policy = verify::policy(&args.trust)?;
     let log = policy
         .logs()
         .first()

@@ -15,7 +15,7 @@ use super::{audit, output, verify};
 use crate::args::{EvidenceArgs, EvidenceKind};
 
 pub(super) async fn run(args: EvidenceArgs) -> Result<ExitCode> {
-    let policy = verify::policy(args.policy.as_deref(), args.log_key.as_ref())?;
+    let policy = verify::policy(&args.trust)?;
     let subject = match args.kind {
         EvidenceKind::Job => Subject::Job(args.id),
         EvidenceKind::Submission => Subject::Submission(args.id),

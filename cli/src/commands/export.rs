@@ -10,7 +10,7 @@ use super::{audit, output, verify};
 use crate::args::ExportArgs;
 
 pub(super) async fn run(args: ExportArgs) -> Result<ExitCode> {
-    let policy = verify::policy(args.policy.as_deref(), args.log_key.as_ref())?;
+    let policy = verify::policy(&args.trust)?;
     let source = Source::new(&args.log)?;
     let (progress, bar) = audit::Bar::start();
     let exported = export(&source, &policy, &args.out, !args.no_openings, &progress).await;

@@ -8,13 +8,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use daybook_audit::Progress;
+use daybook_audit::bundle::{self, FULL};
 use daybook_audit::source::Source;
 use daybook_core::Hash;
 use daybook_core::checkpoint::Checkpoint;
 use daybook_core::event::Event;
 use daybook_core::note::{Note, NoteSigner};
 use daybook_core::sealed::Opening;
-use daybook_core::tree::{RightEdge, decode_bundle};
+use daybook_core::tree::RightEdge;
 use daybook_store::Identity;
 use daybook_store::append::Restoring;
 use daybook_store::guard::Guard;
@@ -26,9 +27,6 @@ use super::{audit, output};
 use crate::args::RestoreArgs;
 use crate::config::{Config, Secrets};
 use crate::hub::{self, Consent, Database};
-
-/// Entries of a bundle.
-const BUNDLE: u64 = 256;
 
 pub(super) async fn run(args: RestoreArgs) -> Result<ExitCode> {
     let (config, secrets) = read(args.hub)?;
@@ -126,8 +124,8 @@ async fn fill(
     let (size, mut edge) = (checkpoint.size(), RightEdge::new());
     let mut seen: BTreeMap<u64, Hash> = BTreeMap::new();
     check_held(held, &edge)?;
-    for n in 0..size.div_ceil(BUNDLE) {
-        for event in bundle(source, n, size).await? {
+    for n in 0..size.div_ceil(FULL) {
+        for event in events_of(source, n, size).await? {
             edge.append(*event.leaf());
             check_held(held, &edge)?;
             seen.extend(event.claims().seen.map(|seen| (seen.size, seen.root)));
@@ -142,9 +140,9 @@ async fn fill(
         "the entries of the copy do not give the root that the log has signed; take another copy. Nothing was written"
     );
     let from = restoring.head().size;
-    for n in from / BUNDLE..size.div_ceil(BUNDLE) {
+    for n in from / FULL..size.div_ceil(FULL) {
         let mut entries: Vec<(Event, Vec<Opening>)> = Vec::new();
-        for (index, event) in (n * BUNDLE..).zip(bundle(source, n, size).await?) {
+        for (index, event) in (n * FULL..).zip(events_of(source, n, size).await?) {
             if index >= from {
                 entries.push((event, source.openings(index).await?));
             }
@@ -177,18 +175,8 @@ fn check_held(held: &[TreeHead], edge: &RightEdge) -> Result<()> {
     Ok(())
 }
 
-async fn bundle(source: &Source, n: u64, size: u64) -> Result<Vec<Event>> {
-    let width = u16::try_from((size - n * BUNDLE).min(BUNDLE)).unwrap_or(u16::MAX);
+async fn events_of(source: &Source, n: u64, size: u64) -> Result<Vec<Event>> {
+    let width = bundle::width(n, size);
     let bytes = source.bundle(n, width).await?;
-    let entries = decode_bundle(&bytes)
-        .ok()
-        .filter(|entries| entries.len() == usize::from(width));
-    let entries = entries.with_context(|| format!("the bundle {n} of the copy is damaged"))?;
-    let event = |(index, bytes): (u64, &[u8])| {
-        let event = std::str::from_utf8(bytes)
-            .ok()
-            .and_then(|text| Event::parse(text).ok());
-        event.with_context(|| format!("the entry {index} of the copy is no event"))
-    };
-    (n * BUNDLE..).zip(entries).map(event).collect()
+    bundle::events(&bytes, n, width).context("the copy is damaged")
 }

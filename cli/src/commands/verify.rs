@@ -14,7 +14,7 @@ use daybook_core::trust::TrustPolicy;
 use serde_json::json;
 
 use super::output;
-use crate::args::VerifyArgs;
+use crate::args::{TrustArgs, VerifyArgs};
 
 /// The exit status where there was nothing that could be checked.
 const NOT_CHECKED: u8 = 2;
@@ -61,8 +61,8 @@ pub(super) fn verify_by(proof: &str, leaf: &Hash, policy: &TrustPolicy) -> Resul
 }
 
 /// The policy that a person names: a file, or a key alone.
-pub(super) fn policy(file: Option<&Path>, key: Option<&VerifierKey>) -> Result<TrustPolicy> {
-    match (file, key) {
+pub(super) fn policy(trust: &TrustArgs) -> Result<TrustPolicy> {
+    match (&trust.policy, &trust.log_key) {
         (Some(path), _) => {
             let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
             let policy = TrustPolicy::parse(&text).with_context(|| format!("in {}", path.display()))?;
@@ -91,7 +91,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode> {
             return Ok(ExitCode::from(NOT_CHECKED));
         }
     };
-    let policy = policy(args.policy.as_deref(), args.log_key.as_ref())?;
+    let policy = policy(&args.trust)?;
     let verdict = verify_by(&read(&args.proof)?, &leaf, &policy)?;
     if args.json {
         output::line(&as_json(&verdict, &leaf).to_string());
@@ -119,7 +119,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode> {
 
 /// A pack of evidence: 0 where all of it holds, 1 where something does not, 2 where the file is no pack that can be read.
 fn pack(args: &VerifyArgs) -> Result<ExitCode> {
-    let policy = policy(args.policy.as_deref(), args.log_key.as_ref())?;
+    let policy = policy(&args.trust)?;
     let bytes = fs::read(&args.proof)?;
     let (evidence, others) = match Evidence::from_zip(&bytes) {
         Ok(read) => read,

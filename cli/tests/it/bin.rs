@@ -90,6 +90,49 @@ impl Site {
     pub(crate) fn serve(&self) -> Serving {
         Serving::start(&self.path("daybook.toml"), &[]).unwrap()
     }
+
+    /// The operator says something in the federation's stream: what was signed, openings and all, and what `append`
+    /// printed; or what the program said instead.
+    pub(crate) fn operator_says(
+        &self,
+        hub: &Serving,
+        log_key: &str,
+        kind: &str,
+        [data, sealed]: [&str; 2],
+    ) -> Result<(Vec<u8>, String), String> {
+        let operator = self.text("keys/operator.json");
+        let told = [
+            "event",
+            "sign",
+            "--hub",
+            &hub.url,
+            "--log-key",
+            log_key,
+            "--key",
+            &operator,
+        ];
+        let what = [
+            "--stream",
+            "federation",
+            "--type",
+            kind,
+            "--data",
+            data,
+            "--sealed",
+            sealed,
+        ];
+        let signed = run(&[told, what].concat());
+        if !signed.status.success() {
+            return Err(stderr(&signed));
+        }
+        let file = self.path("signed.json");
+        std::fs::write(&file, &signed.stdout).unwrap();
+        let appended = run(&["event", "append", "--hub", &hub.url, file.to_str().unwrap()]);
+        if !appended.status.success() {
+            return Err(stderr(&appended));
+        }
+        Ok((signed.stdout, stdout(&appended)))
+    }
 }
 
 /// A hub whose whole log goes to a file.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::bin::{Serving, Site, run, serve_loudly, stderr, stdout};
+use crate::bin::{Serving, Site, run, serve_loudly, stdout};
 
 /// Appends one `tre-invited` by the operator, and gives its index.
 fn append(site: &Site, hub: &Serving, log_key: &str, tre: &str) -> u64 {
@@ -13,35 +13,9 @@ fn append(site: &Site, hub: &Serving, log_key: &str, tre: &str) -> u64 {
 
 /// The same; or what the program said instead.
 fn try_append(site: &Site, hub: &Serving, log_key: &str, tre: &str) -> Result<u64, String> {
-    let operator = site.text("keys/operator.json");
     let root = daybook_core::Hash::of(tre.as_bytes());
     let data = format!(r#"{{"tre":"{tre}","root":"{root}"}}"#);
-    let signed = run(&[
-        "event",
-        "sign",
-        "--hub",
-        &hub.url,
-        "--log-key",
-        log_key,
-        "--key",
-        &operator,
-        "--stream",
-        "federation",
-        "--type",
-        "tre-invited",
-        "--data",
-        &data,
-    ]);
-    if !signed.status.success() {
-        return Err(stderr(&signed));
-    }
-    let file = site.path("signed.json");
-    std::fs::write(&file, &signed.stdout).unwrap();
-    let appended = run(&["event", "append", "--hub", &hub.url, file.to_str().unwrap()]);
-    if !appended.status.success() {
-        return Err(stderr(&appended));
-    }
-    let text = stdout(&appended);
+    let (_, text) = site.operator_says(hub, log_key, "tre-invited", [&data, "{}"])?;
     let index = text.split("index ").nth(1).unwrap().split(' ').next().unwrap();
     Ok(index.parse().unwrap())
 }
@@ -93,7 +67,6 @@ fn what_is_sealed_stands_in_no_log_whatever_is_asked_for() {
     let log_key = site.init();
     let log = site.path("hub.log");
     let hub = serve_loudly(&site.path("daybook.toml"), &log);
-    let operator = site.text("keys/operator.json");
     let registrar = site.text("keys/registrar.json");
     assert!(
         run(&["keys", "new", "--actor", "registrar/main", "--out", &registrar])
@@ -103,32 +76,13 @@ fn what_is_sealed_stands_in_no_log_whatever_is_asked_for() {
     let shown = stdout(&run(&["keys", "show", &registrar, "--origin", "it.example/log"]));
     let keys: serde_json::Value = serde_json::from_str(&shown).unwrap();
     let data = serde_json::json!({ "role": "registrar", "id": "main", "keys": keys["keys"] }).to_string();
-    let signed = run(&[
-        "event",
-        "sign",
-        "--hub",
-        &hub.url,
-        "--log-key",
-        &log_key,
-        "--key",
-        &operator,
-        "--stream",
-        "federation",
-        "--type",
-        "role-granted",
-        "--data",
-        &data,
-        "--sealed",
-        r#"{"name":"canary-in-the-mine"}"#,
-    ]);
-    assert!(signed.status.success(), "{}", stderr(&signed));
-    let file = site.path("signed.json");
-    std::fs::write(&file, &signed.stdout).unwrap();
-    let appended = run(&["event", "append", "--hub", &hub.url, file.to_str().unwrap()]);
-    assert!(appended.status.success(), "{}", stderr(&appended));
+    let sealed = r#"{"name":"canary-in-the-mine"}"#;
+    let (signed, _) = site
+        .operator_says(&hub, &log_key, "role-granted", [&data, sealed])
+        .unwrap();
     assert!(hub.terminate());
 
-    let signed: serde_json::Value = serde_json::from_slice(&signed.stdout).unwrap();
+    let signed: serde_json::Value = serde_json::from_slice(&signed).unwrap();
     let opening = signed["openings"][0].as_str().unwrap();
     let said = std::fs::read_to_string(&log).unwrap();
     assert!(

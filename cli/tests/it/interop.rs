@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use crate::bin::{Site, run, stderr, stdout};
+use crate::keys::grow;
 use crate::witnesses::{add_to_config, new_witness, serve_witness, until};
 
 /// A process that is killed when this value goes.
@@ -132,7 +133,7 @@ fn programs_in_go_witness_and_verify_the_log_and_are_verified() {
     };
     let first = until("both have cosigned", witnessed);
     std::fs::write(&old, hub.text("/log/checkpoint")).unwrap();
-    grow(&place, &hub.url, &log_key);
+    grow(&place, &hub, &log_key, "main");
     let second = until("both have cosigned what came since", || {
         witnessed().filter(|size| *size > first)
     });
@@ -182,36 +183,4 @@ fn programs_in_go_witness_and_verify_the_log_and_are_verified() {
 /// A witness's key that has cosigned nothing.
 fn fresh_key(site: &Site) -> String {
     new_witness(&site.path("stranger"), "witness.example/lite")
-}
-
-/// The operator names a registrar.
-fn grow(site: &Site, hub: &str, log_key: &str) {
-    let registrar = site.text("registrar.json");
-    let made = run(&["keys", "new", "--actor", "registrar/main", "--out", &registrar]);
-    assert!(made.status.success(), "{}", stderr(&made));
-    let shown = run(&["keys", "show", &registrar, "--origin", "it.example/log"]);
-    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
-    let data = serde_json::json!({ "id": "main", "keys": shown["keys"], "role": "registrar" }).to_string();
-    let operator = site.text("keys/operator.json");
-    let signed = run(&[
-        "event",
-        "sign",
-        "--hub",
-        hub,
-        "--log-key",
-        log_key,
-        "--key",
-        &operator,
-        "--stream",
-        "federation",
-        "--type",
-        "role-granted",
-        "--data",
-        &data,
-    ]);
-    assert!(signed.status.success(), "{}", stderr(&signed));
-    let file = site.text("granted.json");
-    std::fs::write(&file, &signed.stdout).unwrap();
-    let appended = run(&["event", "append", "--hub", hub, &file]);
-    assert!(appended.status.success(), "{}", stderr(&appended));
 }

@@ -185,38 +185,13 @@ fn word(output: &std::process::Output, name: &str) -> String {
         .to_owned()
 }
 
-/// The operator says something in the federation's stream.
-fn operator_says(site: &Site, hub: &Serving, log_key: &str, kind: &str, data: &Value) {
-    let (operator, data) = (site.text("keys/operator.json"), data.to_string());
-    let args = [
-        "event",
-        "sign",
-        "--hub",
-        &hub.url,
-        "--log-key",
-        log_key,
-        "--key",
-        &operator,
-        "--stream",
-        "federation",
-        "--type",
-        kind,
-        "--data",
-        &data,
-    ];
-    let signed = run(&args);
-    assert!(signed.status.success(), "{}", stderr(&signed));
-    let file = site.text("said.json");
-    std::fs::write(&file, &signed.stdout).unwrap();
-    let appended = run(&["event", "append", "--hub", &hub.url, &file]);
-    assert!(appended.status.success(), "{}", stderr(&appended));
-}
-
 /// Keys of registrars that the operator has named: something for the log to grow by.
-fn grow(site: &Site, hub: &Serving, log_key: &str, id: &str) {
+pub(crate) fn grow(site: &Site, hub: &Serving, log_key: &str, id: &str) {
     let keys = Keys::fresh(format!("registrar/{id}").parse().unwrap()).unwrap();
     let data = json!({ "id": id, "keys": keys.registration(ORIGIN), "role": "registrar" });
-    operator_says(site, hub, log_key, "role-granted", &data);
+    let data = data.to_string();
+    site.operator_says(hub, log_key, "role-granted", [&data, "{}"])
+        .unwrap();
 }
 
 #[test]
@@ -256,7 +231,9 @@ fn a_log_key_is_replaced_while_both_sign_and_verifiers_follow() {
         "key": x, "reason": "planned", "size": note[1].parse::<u64>().unwrap(),
         "root": daybook_core::base64url::encode(&root),
     });
-    operator_says(&site, &hub, &old, "log-key-rotated", &rotated);
+    let rotated = rotated.to_string();
+    site.operator_says(&hub, &old, "log-key-rotated", [&rotated, "{}"])
+        .unwrap();
     assert!(hub.terminate());
 
     // The new one signs first, and the old one beside it for as long as somebody asks by it.

@@ -10,18 +10,17 @@ use std::path::{Path, PathBuf};
 use daybook_core::Hash;
 use daybook_core::event::Event;
 use daybook_core::note::{Note, NoteError};
-use daybook_core::tree::{Resource, RightEdge, TilePath, decode_bundle, encode_tile};
+use daybook_core::tree::{Resource, RightEdge, TilePath, encode_tile};
 use daybook_core::trust::{TrustError, TrustPolicy};
 use futures::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::sync::watch;
 
+use crate::bundle::{self, FULL};
 use crate::run::Progress;
 use crate::source::{Source, SourceError, openings_path};
 
-/// Entries of a bundle.
-const BUNDLE: u64 = 256;
 /// What is fetched at once.
 const WIDTH: usize = 8;
 
@@ -95,7 +94,7 @@ pub async fn export(
         done: Exported::default(),
     };
     let size = checkpoint.size();
-    let bundles = stream::iter(0..size.div_ceil(BUNDLE)).map(|n| copy.bundle(source, n, size));
+    let bundles = stream::iter(0..size.div_ceil(FULL)).map(|n| copy.bundle(source, n, size));
     let mut bundles = std::pin::pin!(bundles.buffered(WIDTH));
     while let Some(bundle) = bundles.next().await {
         work.take(bundle?).await?;
@@ -164,7 +163,7 @@ impl Copy<'_> {
 
     /// A bundle of the copy if it is whole there, else of the log.
     async fn bundle(&self, source: &Source, n: u64, size: u64) -> Result<Bundle, ExportError> {
-        let width = width_of(usize::try_from((size - n * BUNDLE).min(BUNDLE)).unwrap_or(usize::MAX));
+        let width = bundle::width(n, size);
         let path = TilePath::new(Resource::Entries(n), width).map_err(|_| ExportError::Broken)?;
         let there = tokio::fs::read(self.folder.join(path.to_string())).await;
         let is_new = there.is_err();
@@ -173,11 +172,7 @@ impl Copy<'_> {
             Err(_) => source.bundle(n, width).await?,
         };
         let reading = tokio::task::spawn_blocking(move || {
-            let entries = decode_bundle(&bytes)
-                .ok()
-                .filter(|entries| entries.len() == usize::from(width));
-            let entries =
-                entries.ok_or_else(|| SourceError::Form(format!("the bundle {n} of {width} entries")))?;
+            let entries = bundle::entries(&bytes, n, width)?;
             let leaves: Vec<Hash> = entries.iter().map(|entry| Hash::leaf(entry)).collect();
             let published = entries.iter().flat_map(|entry| published_by(entry)).collect();
             Ok::<_, SourceError>(Bundle {
@@ -252,7 +247,7 @@ impl Work<'_> {
         }
         if bundle.is_new {
             self.copy.put(&path, &bundle.bytes).await?;
-            if bundle.leaves.len() as u64 == BUNDLE {
+            if bundle.leaves.len() as u64 == FULL {
                 self.copy.remove(&format!("{path}.p")).await?;
             }
             self.done.fetched += 1;

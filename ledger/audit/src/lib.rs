@@ -13,6 +13,7 @@
 //! ([`state`]), so that an audit that was interrupted, or the next one, goes on where the last one came to. Memory does
 //! not grow with the log.
 
+pub mod bundle;
 pub mod evidence;
 pub mod export;
 pub mod finding;

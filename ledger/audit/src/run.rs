@@ -17,6 +17,7 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 
+use crate::bundle::{self, FULL};
 use crate::finding::{Finding, Kind, Report};
 use crate::piece::{self, Checked, Keys};
 use crate::replay::Replay;
@@ -24,8 +25,6 @@ use crate::source::{Source, SourceError};
 use crate::state::{State, StateError};
 use crate::{views, vouch};
 
-/// Entries of a bundle.
-const BUNDLE: u64 = 256;
 /// Bundles that are fetched and checked at once.
 const WIDTH: usize = 8;
 
@@ -214,7 +213,7 @@ impl Audit {
         progress.send_replace(Progress { done: from, of: end });
         let keys = Keys::default();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let pieces = stream::iter(from / BUNDLE..end.div_ceil(BUNDLE));
+        let pieces = stream::iter(from / FULL..end.div_ceil(FULL));
         let checked = pieces
             .map(|n| self.piece(n, from, end, keys.clone()))
             .buffered(WIDTH.max(cores + 1));
@@ -265,16 +264,16 @@ impl Audit {
     }
 
     async fn piece(&self, n: u64, from: u64, end: u64, keys: Keys) -> Result<Checked, AuditError> {
-        let first = n * BUNDLE;
-        let width = u16::try_from((end - first).min(BUNDLE)).unwrap_or(u16::MAX);
+        let first = n * FULL;
+        let width = bundle::width(n, end);
         let source = &self.options.source;
-        let bundle = source.bundle(n, width);
-        let (bytes, tile) = if u64::from(width) == BUNDLE {
+        let bytes = source.bundle(n, width);
+        let (bytes, tile) = if u64::from(width) == FULL {
             let tile = source.full_tile(TileId { level: 0, n });
-            let (bytes, tile) = futures::join!(bundle, tile);
+            let (bytes, tile) = futures::join!(bytes, tile);
             (bytes?, Some(tile?))
         } else {
-            (bundle.await?, None)
+            (bytes.await?, None)
         };
         let checking = tokio::task::spawn_blocking(move || {
             piece::check(&bytes, first, from, width, tile.as_deref(), &keys)

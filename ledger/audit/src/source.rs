@@ -52,6 +52,9 @@ pub enum SourceError {
     /// Of another form.
     #[error("{0} is not what its name says")]
     Form(String),
+    /// An entry of a bundle.
+    #[error("the entry {0} is no event; `daybook audit` says more")]
+    NoEvent(u64),
     /// The folder.
     #[error("the file {path}")]
     File {
@@ -73,7 +76,7 @@ impl SourceError {
                 status.is_client_error() && *status != StatusCode::TOO_MANY_REQUESTS
             }
             Self::File { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
-            Self::Form(_) | Self::TooLong(_) => true,
+            Self::Form(_) | Self::TooLong(_) | Self::NoEvent(_) => true,
             Self::Http(..) | Self::NoLists => false,
         }
     }

@@ -28,6 +28,10 @@ pub(crate) struct JobRow {
 }
 
 impl JobRow {
+    pub(crate) fn all(jobs: &[Job], names: &Names, language: Language) -> Vec<Self> {
+        jobs.iter().map(|job| Self::of(job, names, language)).collect()
+    }
+
     pub(crate) fn of(job: &Job, names: &Names, language: Language) -> Self {
         let tre_name = names.tre(&job.tre);
         let public = job.public_in(language.tongue(), &tre_name);

@@ -8,7 +8,7 @@ use daybook_views::{Dataset, DatasetFilter, JobFilter, NewestKey, Page};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Shown, posted, show};
+use super::{Shown, first, posted, show};
 use crate::failure::Failure;
 use crate::frame::Frame;
 use crate::machine::linked;
@@ -22,8 +22,6 @@ use crate::visit::Visit;
 
 /// Datasets on one page.
 const ROWS: u16 = 50;
-/// Projects and jobs that a dataset's page shows; lists of their own show all.
-const SHOWN: u16 = 10;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -174,22 +172,11 @@ pub(crate) async fn one(State(site): State<Site>, visit: Visit, Path(id): Path<S
             .map(|hit| ProjectRow::of(&hit.row, &names))
             .collect(),
         has_more_projects: projects.has_more,
-        jobs: jobs
-            .rows
-            .iter()
-            .map(|job| JobRow::of(job, &names, visit.language))
-            .collect(),
+        jobs: JobRow::all(&jobs.rows, &names, visit.language),
         has_more_jobs: jobs.has_more,
         text,
         row,
         page: frame,
     };
     posted(&page, &page.page)
-}
-
-fn first<K>() -> Page<K> {
-    Page {
-        limit: SHOWN,
-        ..Page::default()
-    }
 }

@@ -2,11 +2,10 @@
 
 use askama::Template;
 use axum::extract::{Query, State};
-use daybook_views::Page;
 use daybook_views::register::{SearchFilter, Sort};
 use serde::Deserialize;
 
-use super::{Shown, show};
+use super::{Shown, first, show};
 use crate::failure::Failure;
 use crate::frame::Frame;
 use crate::model::names::Names;
@@ -18,8 +17,6 @@ use crate::visit::Visit;
 
 /// Organisations on one page.
 const ROWS: u16 = 100;
-/// Projects that an organisation's page shows; the list shows all.
-const SHOWN: u16 = 10;
 /// Characters of a name at most: as many as events may hold.
 const MAX_NAME: usize = 200;
 
@@ -95,11 +92,10 @@ async fn one(site: &Site, visit: &Visit, name: &str) -> Shown {
         organisation: Some(name.to_owned()),
         ..SearchFilter::default()
     };
-    let page = Page {
-        limit: SHOWN,
-        ..Page::default()
-    };
-    let found = site.views.search_register(&filter, Sort::Newest, &page).await?;
+    let found = site
+        .views
+        .search_register(&filter, Sort::Newest, &first())
+        .await?;
     if found.rows.is_empty() {
         return Err(Failure::NotFound);
     }

@@ -128,11 +128,7 @@ async fn published(
         datasets: project::datasets(&edition, &names),
         silent: (outputs.is_empty() && months >= 1).then_some(months),
         outputs,
-        jobs: jobs
-            .rows
-            .iter()
-            .map(|job| JobRow::of(job, &names, visit.language))
-            .collect(),
+        jobs: JobRow::all(&jobs.rows, &names, visit.language),
         has_more_jobs: jobs.has_more,
         first_at: entry.first_at.unwrap_or(version.at),
         is_due: entry.due.is_some(),

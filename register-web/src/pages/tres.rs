@@ -7,7 +7,7 @@ use daybook_views::{DatasetFilter, JobFilter, Page, Tre};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Shown, posted, show};
+use super::{Shown, first, posted, show};
 use crate::failure::Failure;
 use crate::frame::Frame;
 use crate::model::figures::Figures;
@@ -20,8 +20,6 @@ use crate::visit::Visit;
 
 /// TREs on one page.
 const ROWS: u16 = 50;
-/// Datasets and jobs that a TRE's page shows; pages of their own show all.
-const SHOWN: u16 = 10;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -139,11 +137,7 @@ pub(crate) async fn one(State(site): State<Site>, visit: Visit, Path(id): Path<S
             .map(|dataset| (dataset.id, DatasetPart::of(names.dataset(dataset.id))))
             .collect(),
         has_more_datasets: datasets.has_more,
-        jobs: jobs
-            .rows
-            .iter()
-            .map(|job| JobRow::of(job, &names, visit.language))
-            .collect(),
+        jobs: JobRow::all(&jobs.rows, &names, visit.language),
         has_more_jobs: jobs.has_more,
         figures: Figures::of(&statistics),
         text,
@@ -151,11 +145,4 @@ pub(crate) async fn one(State(site): State<Site>, visit: Visit, Path(id): Path<S
         page: frame,
     };
     posted(&page, &page.page)
-}
-
-fn first<K>() -> Page<K> {
-    Page {
-        limit: SHOWN,
-        ..Page::default()
-    }
 }

@@ -7,7 +7,7 @@ use daybook_views::{JobFilter, NewestKey, Page, Workflow, WorkflowFilter};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Shown, show};
+use super::{Shown, first, show};
 use crate::failure::Failure;
 use crate::frame::Frame;
 use crate::model::job::JobRow;
@@ -19,8 +19,6 @@ use crate::visit::Visit;
 
 /// Workflows on one page.
 const ROWS: u16 = 50;
-/// Jobs that a workflow's page shows; a list of their own shows all.
-const SHOWN: u16 = 10;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -99,11 +97,7 @@ pub(crate) async fn one(State(site): State<Site>, visit: Visit, Path(id): Path<S
         workflow: Some(id),
         ..JobFilter::default()
     };
-    let page = Page {
-        limit: SHOWN,
-        ..Page::default()
-    };
-    let jobs = site.views.jobs(&filter, &page).await?;
+    let jobs = site.views.jobs(&filter, &first()).await?;
     let streams = jobs
         .rows
         .iter()
@@ -120,11 +114,7 @@ pub(crate) async fn one(State(site): State<Site>, visit: Visit, Path(id): Path<S
         .true_to(found.as_of.min(jobs.as_of));
     frame.is_indexed = text.title.is_some();
     show(&WorkflowPage {
-        jobs: jobs
-            .rows
-            .iter()
-            .map(|job| JobRow::of(job, &names, visit.language))
-            .collect(),
+        jobs: JobRow::all(&jobs.rows, &names, visit.language),
         has_more_jobs: jobs.has_more,
         text,
         row,

@@ -20,6 +20,9 @@ use serde_json::json;
 
 use crate::lives::travelling;
 
+/// Of what name the log's key is made.
+const LOG_KEY: &str = "log key";
+
 /// A folder with all that a hub needs, its log founded.
 pub(crate) struct Place {
     folder: PathBuf,
@@ -54,8 +57,8 @@ impl Place {
         // The server's account must be able to come through.
         fs::set_permissions(folder, Permissions::from_mode(0o755))?;
         fs::set_permissions(&keys, Permissions::from_mode(0o700))?;
-        let log_key = daybook_world::bytes("log key");
-        secret(&keys.join(LOG_KEY_FILE), &base64url::encode(&log_key))?;
+        let log_key = base64url::encode(&daybook_world::bytes(LOG_KEY));
+        secret(&keys.join(LOG_KEY_FILE), &log_key)?;
         for (file, actor) in services {
             // The service's key, as the world made it.
             let seed = daybook_world::bytes(&format!("key 0 of {actor}"));
@@ -73,7 +76,7 @@ impl Place {
             folder: folder.to_owned(),
         };
         fs::write(place.config_path(), place.config_text())?;
-        place.append_founding(world, &log_key).await?;
+        place.append_founding(world).await?;
         Ok(place)
     }
 
@@ -90,26 +93,36 @@ impl Place {
         )
     }
 
-    async fn append_founding(&self, world: &World, log_key: &[u8; 32]) -> Result<()> {
+    /// Its database, started, or used where a hub has it running.
+    pub(crate) async fn database(&self) -> Result<Database> {
         let config = Config::read(&self.config_path())?;
-        let database = Database::start(&config, &Secrets::default()).await?;
-        let signer = NoteSigner::from_seed(ORIGIN.parse()?, log_key)?;
-        let identity = Identity {
-            origin: ORIGIN.to_owned(),
-            log_key: signer.verifier().clone(),
-        };
-        let client = daybook_store::open(&database.config(), "daybook bench").await?;
-        daybook_store::initialise(&client, &identity).await?;
-        let store = Store::open(Options {
+        Database::start(&config, &Secrets::default()).await
+    }
+
+    /// Its log, opened without a hub.
+    pub(crate) async fn open(&self, database: &Database) -> Result<Store> {
+        let config = Config::read(&self.config_path())?;
+        let options = Options {
             config: database.config(),
             origin: ORIGIN.to_owned(),
-            signer,
-            guard_path: config.guard_path.clone(),
+            signer: signer()?,
+            guard_path: config.guard_path,
             trust_database: false,
             held_elsewhere: Vec::new(),
             require_durability: true,
-        })
-        .await?;
+        };
+        Ok(Store::open(options).await?)
+    }
+
+    async fn append_founding(&self, world: &World) -> Result<()> {
+        let database = self.database().await?;
+        let identity = Identity {
+            origin: ORIGIN.to_owned(),
+            log_key: signer()?.verifier().clone(),
+        };
+        let client = daybook_store::open(&database.config(), "daybook bench").await?;
+        daybook_store::initialise(&client, &identity).await?;
+        let store = self.open(&database).await?;
         for (index, event) in (0..).zip(world.entries()) {
             if event.claims().seen.is_some() {
                 store
@@ -140,6 +153,14 @@ impl Place {
             .trim()
             .parse()?)
     }
+}
+
+/// Who signs the log's checkpoints.
+fn signer() -> Result<NoteSigner> {
+    Ok(NoteSigner::from_seed(
+        ORIGIN.parse()?,
+        &daybook_world::bytes(LOG_KEY),
+    )?)
 }
 
 fn secret(path: &Path, text: &str) -> Result<()> {

@@ -8,8 +8,6 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
-use daybook::config::{Config, Secrets};
-use daybook::hub::Database;
 use daybook_core::id::Stream;
 use daybook_world::World;
 
@@ -103,8 +101,7 @@ impl Bench {
 
     /// Lets the server tidy up what was filled in at once, as it does by itself from time to time where a log grows slowly.
     pub(crate) async fn tidy(&self) -> Result<()> {
-        let config = Config::read(&self.config_path())?;
-        let database = Database::start(&config, &Secrets::default()).await?;
+        let database = self.place.database().await?;
         let client = daybook_store::open(&database.config(), "daybook bench").await?;
         client.batch_execute("VACUUM (ANALYZE)").await?;
         drop(client);

@@ -5,13 +5,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use daybook::config::{Config, Secrets};
 use daybook::hub::Database;
 use daybook_core::Hash;
-use daybook_core::note::NoteSigner;
+use daybook_store::Store;
 use daybook_store::append::Candidate;
-use daybook_store::{Options, Store};
-use daybook_world::{Ending, ORIGIN, World};
+use daybook_world::{Ending, World};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -192,18 +190,8 @@ struct Filling {
 
 impl Filling {
     async fn open(place: &Place) -> Result<Self> {
-        let config = Config::read(&place.config_path())?;
-        let database = Database::start(&config, &Secrets::default()).await?;
-        let store = Store::open(Options {
-            config: database.config(),
-            origin: ORIGIN.to_owned(),
-            signer: NoteSigner::from_seed(ORIGIN.parse()?, &daybook_world::bytes("log key"))?,
-            guard_path: config.guard_path.clone(),
-            trust_database: false,
-            held_elsewhere: Vec::new(),
-            require_durability: true,
-        })
-        .await?;
+        let database = place.database().await?;
+        let store = place.open(&database).await?;
         Ok(Self { database, store })
     }
 

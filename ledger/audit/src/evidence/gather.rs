@@ -11,9 +11,7 @@ use daybook_core::event::Event;
 use daybook_core::heads::{Head, Heads, HeadsError};
 use daybook_core::id::{Actor, Stream};
 use daybook_core::note::{Note, NoteError};
-use daybook_core::tree::{
-    Tiles, TreeError, decode_bundle, decode_tile, inclusion_proof, tiles_for_inclusion,
-};
+use daybook_core::tree::{Tiles, TreeError, decode_tile, inclusion_proof, tiles_for_inclusion};
 use daybook_core::trust::{TrustError, TrustPolicy};
 use futures::stream::{self, StreamExt as _};
 use serde_json::Value;
@@ -22,11 +20,10 @@ use tokio::sync::watch;
 
 use super::replay::needed;
 use super::{Committed, Entry, Evidence, Place, Subject};
+use crate::bundle::{self, FULL};
 use crate::run::Progress;
 use crate::source::{Source, SourceError};
 
-/// Entries of a bundle.
-const BUNDLE: u64 = 256;
 /// Bundles that are read at once.
 const WIDTH: usize = 8;
 /// Entries of a pack.
@@ -44,9 +41,6 @@ pub enum GatherError {
     /// No checkpoint that the policy believes.
     #[error("the checkpoint is not believed")]
     Trust(#[from] TrustError),
-    /// An entry that is no event.
-    #[error("the entry {0} is no event; `daybook audit` says more")]
-    Entry(u64),
     /// Tiles that do not fit.
     #[error("the tiles of the log")]
     Tiles(#[from] TreeError),
@@ -171,7 +165,7 @@ impl Index {
             erasures: Vec::new(),
         };
         let mut numbers: HashMap<Stream, u32> = HashMap::new();
-        let bundles = stream::iter(0..size.div_ceil(BUNDLE)).map(|n| bundle(source, n, size));
+        let bundles = stream::iter(0..size.div_ceil(FULL)).map(|n| events_of(source, n, size));
         let mut bundles = std::pin::pin!(bundles.buffered(WIDTH));
         while let Some(events) = bundles.next().await {
             for event in events? {
@@ -232,9 +226,9 @@ impl Index {
 
 /// The newest commitment of heads, looked for from the end: there is one a day.
 async fn last_commitment(source: &Source, size: u64) -> Result<Option<Commitment>, GatherError> {
-    for n in (0..size.div_ceil(BUNDLE)).rev() {
-        let events = bundle(source, n, size).await?;
-        let found = (n * BUNDLE..).zip(&events).filter_map(commitment).last();
+    for n in (0..size.div_ceil(FULL)).rev() {
+        let events = events_of(source, n, size).await?;
+        let found = (n * FULL..).zip(&events).filter_map(commitment).last();
         if found.is_some() {
             return Ok(found);
         }
@@ -249,25 +243,11 @@ fn commitment((entry, event): (u64, &Event)) -> Option<Commitment> {
     is_one.then_some(Commitment { entry, size })
 }
 
-async fn bundle(source: &Source, n: u64, size: u64) -> Result<Vec<Event>, GatherError> {
-    let first = n * BUNDLE;
-    let width = u16::try_from((size - first).min(BUNDLE)).unwrap_or(u16::MAX);
+async fn events_of(source: &Source, n: u64, size: u64) -> Result<Vec<Event>, GatherError> {
+    let width = bundle::width(n, size);
     let bytes = source.bundle(n, width).await?;
-    let reading = tokio::task::spawn_blocking(move || {
-        let entries = decode_bundle(&bytes)
-            .ok()
-            .filter(|entries| entries.len() == usize::from(width));
-        let entries =
-            entries.ok_or_else(|| SourceError::Form(format!("the bundle {n} of {width} entries")))?;
-        let event = |(index, bytes): (u64, &[u8])| {
-            let event = std::str::from_utf8(bytes)
-                .ok()
-                .and_then(|text| Event::parse(text).ok());
-            event.ok_or(GatherError::Entry(index))
-        };
-        (first..).zip(entries).map(event).collect()
-    });
-    reading.await.map_err(|_| GatherError::Broken)?
+    let reading = tokio::task::spawn_blocking(move || bundle::events(&bytes, n, width));
+    Ok(reading.await.map_err(|_| GatherError::Broken)??)
 }
 
 /// The entries that were taken so far.
@@ -326,16 +306,17 @@ impl Taken<'_> {
     }
 
     async fn event(&mut self, index: u64) -> Result<Event, GatherError> {
-        let n = index / BUNDLE;
+        let n = index / FULL;
         if !self.bundles.contains_key(&n) {
             if self.bundles.len() >= WIDTH * WIDTH {
                 self.bundles.clear();
             }
-            self.bundles.insert(n, bundle(self.source, n, self.size).await?);
+            self.bundles
+                .insert(n, events_of(self.source, n, self.size).await?);
         }
-        let at = usize::try_from(index % BUNDLE).unwrap_or(usize::MAX);
+        let at = usize::try_from(index % FULL).unwrap_or(usize::MAX);
         let event = self.bundles.get(&n).and_then(|events| events.get(at));
-        event.cloned().ok_or(GatherError::Entry(index))
+        Ok(event.cloned().ok_or(SourceError::NoEvent(index))?)
     }
 
     async fn proof(&self, index: u64, tiles: &mut Tiles) -> Result<Vec<Hash>, GatherError> {

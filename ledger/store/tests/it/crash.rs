@@ -175,7 +175,7 @@ async fn killed_hubs_and_servers_lose_nothing_and_repeat_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn frozen_hub_in_mid_transaction_stops_the_other_for_less_than_ten_seconds() {
+async fn frozen_hub_in_mid_transaction_does_not_stop_the_other() {
     let db = TestDb::migrated(found).await;
     let folder = tempfile::tempdir().unwrap();
     let guards = ["one", "two"].map(|name| folder.path().join(name));
