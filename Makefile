@@ -14,6 +14,9 @@ FUZZ_RUNS ?= 10000000
 # How long each part of `make chaos` goes on; DAYBOOK_CHAOS_SEED repeats a run.
 CHAOS_MINUTES ?= 10
 
+# How long the hub of `make away` is away.
+AWAY_MINUTES ?= 60
+
 # The benchmark; its page goes to standard output. The numbers of entries follow.
 BENCH = RUSTFLAGS='--cfg curve25519_dalek_backend="avx512"' cargo run --release --locked -q -p daybook-bench -- run --date "$$(date -u +%F)" \
   --commit "$$(git rev-parse --short HEAD 2>/dev/null || echo unknown)" --entries
@@ -21,7 +24,7 @@ BENCH = RUSTFLAGS='--cfg curve25519_dalek_backend="avx512"' cargo run --release 
 # Which part of `make walk`: 2/9 is the second of nine.
 PART ?= 1/1
 
-.PHONY: help setup demo test interop wfexs-test walk chaos fuzz bench bench-large generate deny clean
+.PHONY: help setup demo test interop wfexs-test walk away chaos fuzz bench bench-large generate deny clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +49,9 @@ wfexs-test: ## run our cases with a WfExS-backend that you have: WFEXS=its comma
 
 walk: setup ## relay, runner, hub and engine killed at each step of a job, each in a job of its own, or a PART of it such as 2/9; takes long
 	DAYBOOK_WALK=$(PART) cargo test --locked -p daybook --test it tre::walk::whoever -- --nocapture
+
+away: setup ## a hub that is away for an hour (AWAY_MINUTES) while a job runs
+	DAYBOOK_AWAY_MINUTES=$(AWAY_MINUTES) cargo test --locked -p daybook --test it tre::away::a_hub_that_is_away -- --nocapture
 
 chaos: ## two hubs under random faults, then one under ten times its load, CHAOS_MINUTES (10) for each
 	DAYBOOK_CHAOS_MINUTES=$(CHAOS_MINUTES) cargo test --locked -p daybook --test it chaos:: -- --test-threads 1 --nocapture

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what Daybook needs besides Rust, and only what is missing: PostgreSQL's server programs, a C compiler,
-# bubblewrap for the sandbox of workflows, and a Python environment in .venv with pinned packages. Run it again at any time; when nothing is missing it does nothing.
+# bubblewrap for the sandbox of workflows and umoci for their images, and a Python environment in .venv with pinned
+# packages. Run it again at any time; when nothing is missing it does nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -74,6 +75,7 @@ if [ "$(id -u)" = 0 ]; then
   [ -x "$(PATH=$PATH:/usr/sbin:/sbin command -v nft)" ] || packages+=(nftables)
 fi
 command -v bwrap >/dev/null || packages+=(bubblewrap)
+command -v umoci >/dev/null || packages+=(umoci)
 
 if [ "${#packages[@]}" -gt 0 ]; then
   echo "setup: installing ${packages[*]}" >&2

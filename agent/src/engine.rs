@@ -5,6 +5,7 @@
 //! What a run leaves behind, logs included, stays in its work folder; only a [`FailureCode`] may be told outside.
 
 mod command;
+mod container;
 mod cwltool;
 mod error;
 mod find;
@@ -22,6 +23,7 @@ mod wfexs;
 use std::path::Path;
 
 pub use command::OwnProgram;
+pub use container::Containers;
 pub use cwltool::Cwltool;
 pub use error::{FailureCode, RunError};
 pub use find::{FindError, find_cwltool};
@@ -56,9 +58,13 @@ impl Engine {
         }
     }
 
-    /// Whether it is given the container images that a workflow names. The others run workflows on tools of the TRE's own.
+    /// Whether it runs steps in the container images that a workflow names. Others run workflows on tools of the TRE's own.
     pub fn uses_images(&self) -> bool {
-        matches!(self, Self::Command(_))
+        match self {
+            Self::Command(_) => true,
+            Self::Cwltool(engine) => engine.uses_images(),
+            Self::Wfexs(_) | Self::Tes(_) => false,
+        }
     }
 
     /// Runs the workflow of a packet and returns its output files.

@@ -24,7 +24,7 @@ use reqwest::Url;
 pub use self::config::{Config, Images, Rewrite};
 pub use self::error::RetrieveError;
 use self::fetch::{Answer, Fetcher};
-use self::images::parse_hex;
+pub(crate) use self::images::parse_hex;
 pub use self::images::{Named, named_images};
 pub use self::oci::check_archive;
 pub use self::registered::Registered;

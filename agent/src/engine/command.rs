@@ -66,6 +66,7 @@ impl OwnProgram {
             path: &self.program,
             readable: program_folders(&self.program),
             variables: Vec::new(),
+            nests: false,
         };
         let bounds = (job.limits, job.limits.time(), job.stop);
         let line = Line::default().word(order);

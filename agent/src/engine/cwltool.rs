@@ -1,24 +1,28 @@
 //! The engine `cwltool`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
 use super::RunError;
+use super::container::{Containers, STEP};
 use super::find::program_folders;
 use super::job::{Filled, Given, Job, RunReport, fill};
 use super::local::{self, Line, Program};
 use super::outputs::{collect, named_files};
+use super::place::Place;
 use super::sandbox::Sandbox;
-use crate::packet::{path_id, read_request, workflow_file};
+use crate::packet::{hex, path_id, read_request, workflow_file};
 
-/// `cwltool`, which runs workflows in the Common Workflow Language, without containers.
+/// `cwltool`, which runs workflows in the Common Workflow Language: each step in the image that it names, or as it is.
 #[derive(Debug)]
 pub struct Cwltool {
     /// Its absolute path, as [`super::find_cwltool`] gives it.
     pub program: PathBuf,
     /// The wall around it.
     pub sandbox: Sandbox,
+    /// What unpacks images; without it no workflow with an image runs.
+    pub containers: Option<Containers>,
 }
 
 impl Cwltool {
@@ -28,18 +32,25 @@ impl Cwltool {
         let mut place = local::place(&self.sandbox, job)?;
         let filled = fill(&request, job, &mut place)?;
         let order = place.write("home", "job.json", job_order(&filled)?.to_string().as_bytes())?;
-        let program = self.program();
+        let mut program = self.program();
         let asked = Line::default().word("--version");
         let said = local::said_in(&self.sandbox, &program, asked, &place, job.stop).await?;
 
-        let line = Line::default()
-            .words([
-                "--no-container",
-                "--disable-color",
-                "--on-error",
-                "stop",
-                "--outdir",
-            ])
+        let line = match self.images(job, &mut place).await? {
+            None => Line::default().word("--no-container"),
+            Some(images) => {
+                program.nests = true;
+                program
+                    .variables
+                    .push(("DAYBOOK_IMAGES", images.into_os_string()));
+                let step = place.write_program("step-container", STEP)?;
+                Line::default()
+                    .words(["--disable-pull", "--user-space-docker-cmd"])
+                    .word(step)
+            }
+        };
+        let line = line
+            .words(["--disable-color", "--on-error", "stop", "--outdir"])
             .word(place.inside("out"))
             .word("--tmpdir-prefix")
             .word(place.inside("tmp").join("step-"))
@@ -54,6 +65,41 @@ impl Cwltool {
         })
     }
 
+    /// Whether steps run in the images that they name.
+    pub(super) fn uses_images(&self) -> bool {
+        self.containers.is_some() && self.sandbox.is_isolated()
+    }
+
+    /// Tries whether a step could run in an image here.
+    ///
+    /// # Errors
+    /// [`RunError`] where it could not.
+    pub async fn check_images(&self) -> Result<(), RunError> {
+        let program = Program {
+            path: Path::new("/bin/sh"),
+            readable: Vec::new(),
+            variables: Vec::new(),
+            nests: true,
+        };
+        let trial = "exec bwrap --ro-bind / / --tmpfs /tmp --dev-bind /dev /dev --ro-bind /proc /proc true";
+        let line = Line::default().words(["-c", trial]);
+        local::said(&self.sandbox, &program, line).await.map(drop)
+    }
+
+    /// Unpacks the images of a run and shows them to it; answers where they lie, nothing where there is none.
+    async fn images(&self, job: &Job<'_>, place: &mut Place) -> Result<Option<PathBuf>, RunError> {
+        let mut at = None;
+        for image in job.images {
+            let lost = |why: String| RunError::HostLost(format!("the image {}: {why}", image.reference));
+            let containers = self.containers.as_ref().filter(|_| self.sandbox.is_isolated());
+            let containers = containers.ok_or_else(|| lost("it needs umoci and the sandbox".to_owned()))?;
+            let unpacked = job.stop.run_until_cancelled(containers.unpacked(image)).await;
+            let folder = unpacked.ok_or(RunError::Stopped)?.map_err(lost)?;
+            at = Some(place.show_unpacked(folder, &hex(&image.digest.0)));
+        }
+        Ok(at)
+    }
+
     pub(super) async fn version(&self) -> Result<String, RunError> {
         let asked = Line::default().word("--version");
         Ok(label(&local::said(&self.sandbox, &self.program(), asked).await?))
@@ -64,6 +110,7 @@ impl Cwltool {
             path: &self.program,
             readable: program_folders(&self.program),
             variables: Vec::new(),
+            nests: false,
         }
     }
 }

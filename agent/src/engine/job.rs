@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use daybook_core::Hash;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,8 @@ pub struct Job<'a> {
 pub struct GivenImage {
     /// As the workflow names it.
     pub reference: String,
+    /// The digest at its end.
+    pub digest: Hash,
     /// `oci-archive` or `sif`.
     pub form: &'static str,
     /// Its file, named by its digest.

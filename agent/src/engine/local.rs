@@ -55,6 +55,8 @@ pub(super) struct Program<'a> {
     pub(super) path: &'a Path,
     pub(super) readable: Vec<PathBuf>,
     pub(super) variables: Vec<(&'static str, OsString)>,
+    /// Whether it makes namespaces of its own within those of the run.
+    pub(super) nests: bool,
 }
 
 /// Runs a program in a place.
@@ -73,6 +75,7 @@ pub(super) async fn run(
         readable: program.readable.clone(),
         place,
         limits,
+        nests: program.nests,
     };
     let bounds = Bounds {
         limits,

@@ -101,6 +101,13 @@ impl Place {
         Ok(self.inside(folder).join(name))
     }
 
+    /// The same for a program that the run starts.
+    pub(super) fn write_program(&self, name: &str, text: &str) -> Result<PathBuf, RunError> {
+        let at = self.write("home", name, text.as_bytes())?;
+        self.give(&self.outside("home").join(name), 0o500)?;
+        Ok(at)
+    }
+
     /// Makes a dataset appear under the parameter's name, so that the TRE's own file name stays its own; nothing where the
     /// TRE has none.
     pub(super) fn mount(&mut self, parameter: &str, known: &Provided) -> Result<Option<Given>, RunError> {
@@ -153,6 +160,17 @@ impl Place {
             is_folder: false,
         });
         Ok(at)
+    }
+
+    /// Shows the folder of an unpacked image under that name; answers where all of them lie.
+    pub(super) fn show_unpacked(&mut self, folder: PathBuf, name: &str) -> PathBuf {
+        let images = Path::new(SHOWN).join("images");
+        self.mounts.push(Mount {
+            source: folder,
+            at: images.join(name),
+            is_folder: true,
+        });
+        images
     }
 
     fn free_name(&mut self, parameter: &str, path: &Path) -> String {

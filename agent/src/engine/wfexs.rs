@@ -101,6 +101,7 @@ impl Wfexs {
             path: Path::new("/bin/sh"),
             readable,
             variables: Vec::new(),
+            nests: false,
         }
     }
 

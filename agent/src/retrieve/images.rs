@@ -64,7 +64,7 @@ fn digest(reference: &str) -> Option<Hash> {
 }
 
 /// 64 lower-case hexadecimal digits.
-pub(super) fn parse_hex(text: &str) -> Option<Hash> {
+pub(crate) fn parse_hex(text: &str) -> Option<Hash> {
     let is_hex = text.len() == 64
         && text
             .bytes()

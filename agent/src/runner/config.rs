@@ -15,7 +15,8 @@ use super::rules::FileRules;
 use crate::datasets::{DatasetConfig, Datasets};
 use crate::duration::Words;
 use crate::engine::{
-    Cwltool, Engine, OwnProgram, RunLimits, Sandbox, SandboxConfig, Tes, TesConfig, Wfexs, find_cwltool,
+    Containers, Cwltool, Engine, OwnProgram, RunLimits, Sandbox, SandboxConfig, Tes, TesConfig, Wfexs,
+    find_cwltool,
 };
 use crate::keyfile::{KeySource, Keys};
 use crate::link::{LinkClient, LinkServer};
@@ -181,6 +182,7 @@ impl Config {
             EngineConfig::Cwltool { program } => Engine::Cwltool(Cwltool {
                 program: find_cwltool(program.as_deref())?,
                 sandbox: sandbox()?,
+                containers: Containers::find(),
             }),
             EngineConfig::Wfexs { command, cache } => Engine::Wfexs(Wfexs {
                 command: command.clone(),

@@ -6,7 +6,12 @@ use std::time::Duration;
 use super::{Config, EngineConfig};
 use crate::datasets::DatasetConfig;
 use crate::doctor::{Finding, space};
-use crate::engine::{Isolation, Network, Sandbox};
+use crate::engine::{Engine, Isolation, Network, Sandbox};
+
+/// What is to be done where steps cannot run in images.
+const NO_IMAGES: &str = "let the user that runs engines make namespaces, or workflows that name images fail";
+const NO_UMOCI: &str =
+    "workflows that name images are refused; they run where `umoci` is installed and the sandbox isolates";
 
 /// How long the relay may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,7 +24,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     if !matches!(config.engine, EngineConfig::Tes(_)) {
         findings.push(sandbox(config).await);
     }
-    findings.push(engine(config).await);
+    findings.extend(engine(config).await);
     findings.extend(config.datasets.iter().flat_map(datasets));
     let count = config.datasets.len();
     if !findings.iter().any(|finding| finding.check == "datasets") {
@@ -114,13 +119,26 @@ async fn sandbox(config: &Config) -> Finding {
     }
 }
 
-async fn engine(config: &Config) -> Finding {
+async fn engine(config: &Config) -> Vec<Finding> {
     let engine = match config.engine() {
         Ok(engine) => engine,
-        Err(error) => return Finding::error("engine", &error),
+        Err(error) => return vec![Finding::error("engine", &error)],
     };
-    match engine.version().await {
+    let answers = match engine.version().await {
         Ok(version) => Finding::ok("engine", format!("{version} answers")),
-        Err(error) => Finding::error("engine", &anyhow::Error::new(error)),
-    }
+        Err(error) => return vec![Finding::error("engine", &anyhow::Error::new(error))],
+    };
+    let images = match (&engine, config.images.own_tools) {
+        (_, true) => Finding::ok("images", "steps run on tools of this TRE's own, and in no image"),
+        (Engine::Cwltool(cwltool), false) if engine.uses_images() => match cwltool.check_images().await {
+            Ok(()) => Finding::ok(
+                "images",
+                "a step runs in the image that it names: namespaces within the sandbox's were tried",
+            ),
+            Err(error) => Finding::warn("images", format!("{:#}", anyhow::Error::new(error)), NO_IMAGES),
+        },
+        (Engine::Cwltool(_), false) => Finding::ok("images", NO_UMOCI),
+        _ => return vec![answers],
+    };
+    vec![answers, images]
 }

@@ -78,6 +78,7 @@ impl Images {
             }
             given.push(GivenImage {
                 reference: named.reference.clone(),
+                digest: named.digest,
                 form: form.as_str(),
                 path,
             });

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{DATASET, bag, params, until_gone, until_there};
 
-fn cwltool() -> PathBuf {
+pub(crate) fn cwltool() -> PathBuf {
     let given = std::env::var_os("DAYBOOK_CWLTOOL").map(PathBuf::from);
     find_cwltool(given.as_deref())
         .unwrap_or_else(|error| panic!("the study's tests run cwltool for real: {error}"))
@@ -43,6 +43,7 @@ impl Place {
         let engine = Engine::Cwltool(Cwltool {
             program: cwltool(),
             sandbox: Sandbox::strongest().await.unwrap(),
+            containers: None,
         });
         let work = self.folder.path().join("work");
         engine

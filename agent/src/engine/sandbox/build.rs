@@ -52,6 +52,8 @@ pub(in crate::engine) struct Order<'a> {
     pub(in crate::engine) place: &'a Place,
     /// How much of everything.
     pub(in crate::engine) limits: &'a RunLimits,
+    /// Whether it makes namespaces of its own.
+    pub(in crate::engine) nests: bool,
 }
 
 impl Sandbox {
@@ -103,7 +105,10 @@ impl Sandbox {
                 line.push(["--cap-add", capability]);
             }
         } else {
-            line.push(["--unshare-user", "--disable-userns"]);
+            line.push(["--unshare-user"]);
+            if !order.nests {
+                line.push(["--disable-userns"]);
+            }
         }
         let mut made = BTreeSet::new();
         show_system(wall, order, &mut line, &mut made)?;

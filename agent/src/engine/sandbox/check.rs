@@ -27,6 +27,7 @@ impl Sandbox {
             path: Path::new("/bin/sh"),
             readable: Vec::new(),
             variables: Vec::new(),
+            nests: false,
         };
         let line = Line::default().words(["-c", LOOK]);
         let (limits, stop) = (RunLimits::default(), CancellationToken::new());

@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 
 use daybook_core::{Hash, base64url};
+use daybook_testkit::oci::{Named, hex, image, put_programs};
 use serde_json::{Value, json};
 
 use super::place::{Job, Place};
@@ -19,44 +19,17 @@ run = json.load(open(sys.argv[1]))
 image, = run["images"]
 assert image["form"] == "oci-archive", image
 archive = tarfile.open(image["file"])
-blob = lambda digest: archive.extractfile("blobs/" + digest.replace(":", "/")).read()
+blob = lambda digest: archive.extractfile("./blobs/" + digest.replace(":", "/")).read()
 manifest = json.loads(blob(image["reference"].split("@")[1]))
 layer = tarfile.open(fileobj=io.BytesIO(blob(manifest["layers"][0]["digest"])))
-open(os.path.join(run["outputs"], "greeting.txt"), "wb").write(layer.extractfile("greeting").read())
+open(os.path.join(run["outputs"], "greeting.txt"), "wb").write(layer.extractfile("./greeting").read())
 "#;
-
-fn hex(hash: &Hash) -> String {
-    hash.0.map(|byte| format!("{byte:02x}")).concat()
-}
 
 /// An archive of an image whose one layer holds a file `greeting`, below `image/` in a folder; answers with its digest.
 fn put_image(mirror: &Path, greeting: &str) -> Hash {
-    let layout = tempfile::tempdir().unwrap();
-    let blobs = layout.path().join("blobs/sha256");
-    fs::create_dir_all(&blobs).unwrap();
-    let tar = |folder: &Path, what: &str, into: &Path| {
-        let mut tar = Command::new("tar");
-        tar.arg("-cf").arg(into).arg("-C").arg(folder).arg(what);
-        assert!(tar.status().unwrap().success());
-    };
-    let put = |bytes: &[u8]| {
-        let digest = Hash::of(bytes);
-        fs::write(blobs.join(hex(&digest)), bytes).unwrap();
-        json!({ "digest": format!("sha256:{}", hex(&digest)), "size": bytes.len() })
-    };
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("greeting"), greeting).unwrap();
-    let layer = root.path().join("layer.tar");
-    tar(root.path(), "greeting", &layer);
-    let layers = [put(&fs::read(&layer).unwrap())];
-    let manifest = json!({ "schemaVersion": 2, "config": put(b"{}"), "layers": layers });
-    let manifest = manifest.to_string().into_bytes();
-    put(&manifest);
-    let digest = Hash::of(&manifest);
-    fs::create_dir_all(mirror.join("image")).unwrap();
-    let file = mirror.join(format!("image/sha256-{}.tar", hex(&digest)));
-    tar(layout.path(), "blobs", &file);
-    digest
+    image(&[root.path()], &[], Named::Plainly, &mirror.join("image"))
 }
 
 /// Gives the runner another engine, or other words besides.
@@ -72,16 +45,46 @@ async fn failure(place: &Place, job: Job) -> Value {
     place.federation.last_of(job.id, "run-failed").await.claims().data["code"].clone()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_image_goes_by_its_digest_from_the_mirror_to_the_engine_and_to_no_engine_that_would_not_use_it() {
+async fn place_with_mirror() -> (Place, PathBuf) {
     let mut place = Place::of(Federation::new().await).await;
     let mirror = place.path("mirror");
+    let line = format!("[retrieve]\nmirror = \"file://{}\"\n", mirror.display());
+    place.federation.configure("[retrieve]\n", &line);
+    (place, mirror)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cwltool_runs_a_step_in_the_image_that_it_names() {
+    let (mut place, mirror) = place_with_mirror().await;
+    let root = tempfile::tempdir().unwrap();
+    put_programs(root.path(), &["cat"]);
+    fs::write(
+        root.path().join("cells.csv"),
+        "age_band,year,admissions\n18-39,2024,40\n",
+    )
+    .unwrap();
+    let image = image(&[root.path()], &[], Named::Plainly, &mirror.join("image"));
+    place.start();
+    let plot = Plot::FromImage(image);
+    let workflow = place.adopt(plot).await;
+    for _ in 0..2 {
+        let job = place.submit(plot, workflow).await;
+        place.until_state(job, "assessed").await;
+        place.both("approve", job, &[]);
+        place.until_state(job, "released").await;
+        let counts =
+            String::from_utf8(place.results(job).await.payload["outputs/counts.csv"].clone()).unwrap();
+        assert!(counts.contains("18-39,2024,40"), "{counts}");
+    }
+    let unpacked = place.path(&format!("runner/images/sha256-{}.unpacked", hex(&image)));
+    assert!(unpacked.join("root/cells.csv").is_file());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_goes_by_its_digest_from_the_mirror_to_the_engine_and_to_no_engine_that_would_not_use_it() {
+    let (mut place, mirror) = place_with_mirror().await;
     let image = put_image(&mirror, "from the image\n");
     let other = put_image(&mirror, "from another image\n");
-    place.federation.configure(
-        "[retrieve]\n",
-        &format!("[retrieve]\nmirror = \"file://{}\"\n", mirror.display()),
-    );
     let program = place.path("engine.py");
     fs::write(&program, ENGINE).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
@@ -133,7 +136,14 @@ async fn an_image_goes_by_its_digest_from_the_mirror_to_the_engine_and_to_no_eng
 
     // An engine that would run the step without its image is not asked to, unless the TRE says that it has the tools.
     place.kill_runner();
-    configure(&place, "engine", &cwltool);
+    let tes = json!({
+        "kind": "tes",
+        "url": "http://127.0.0.1:9/",
+        "image": format!("example/cwltool@sha256:{}", hex(&image)),
+        "storage": place.path("storage"),
+        "storage_url": "file:///storage",
+    });
+    configure(&place, "engine", &tes);
     place.start_runner();
     let job = place.submit(plot, workflow).await;
     place.until_state(job, "refused").await;
@@ -148,6 +158,7 @@ async fn an_image_goes_by_its_digest_from_the_mirror_to_the_engine_and_to_no_eng
     let text = opened("text").await;
     assert!(text.as_str().unwrap().contains("example/tool@sha256:"), "{text}");
     place.kill_runner();
+    configure(&place, "engine", &cwltool);
     configure(&place, "images", &json!({ "own_tools": true }));
     place.start_runner();
     let job = place.submit(plot, workflow).await;
