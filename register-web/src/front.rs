@@ -7,11 +7,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
 
+use crate::assets;
 use crate::failure::{self, Failed};
 use crate::kept::{Answer, LONGEST};
 use crate::site::Site;
 use crate::visit::Visit;
-use crate::{assets, visit};
 
 /// Nothing but this site's own style, script, pictures and data; nobody's frame.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -21,7 +21,8 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 pub(crate) async fn stand_in_front(State(site): State<Site>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let Ok(visit) = Visit::from_request_parts(&mut parts, &site).await;
-    let tag = tag(&site, &visit);
+    let moment = moment(&site);
+    let tag = format!("W/\"{moment}-{}\"", visit.language.code());
     let is_reading = matches!(parts.method, Method::GET | Method::HEAD);
     let is_asset = visit.path.starts_with("/assets/");
     if is_reading && !is_asset && knows(&parts.headers, &tag) {
@@ -29,7 +30,10 @@ pub(crate) async fn stand_in_front(State(site): State<Site>, request: Request, n
     }
     let is_kept = parts.method == Method::GET && !is_asset && !is_of_this_moment(&visit.path);
     let address = is_kept.then(|| format!("{} {}", visit.address, parts.uri));
-    if let Some(found) = address.as_ref().and_then(|address| site.kept.get(&tag, address)) {
+    if let Some(found) = address
+        .as_ref()
+        .and_then(|address| site.kept.get(&moment, address))
+    {
         return guarded(tagged(answered(found), &tag), &site);
     }
     let response = next.run(Request::from_parts(parts, body)).await;
@@ -38,7 +42,7 @@ pub(crate) async fn stand_in_front(State(site): State<Site>, request: Request, n
         return guarded(response, &site);
     }
     let response = match address {
-        Some(address) => keep(&site, &tag, address, response).await,
+        Some(address) => keep(&site, &moment, address, response).await,
         None => response,
     };
     guarded(tagged(response, &tag), &site)
@@ -56,7 +60,7 @@ fn answered(answer: Answer) -> Response {
 }
 
 /// Keeps a page that is not too long for who asks for it next.
-async fn keep(site: &Site, tag: &str, address: String, response: Response) -> Response {
+async fn keep(site: &Site, moment: &str, address: String, response: Response) -> Response {
     let is_short = |size: u64| size <= LONGEST as u64;
     if !response.body().size_hint().exact().is_some_and(is_short) {
         return response;
@@ -68,19 +72,18 @@ async fn keep(site: &Site, tag: &str, address: String, response: Response) -> Re
         headers: parts.headers.clone(),
         body: body.clone(),
     };
-    site.kept.put(tag, address, answer);
+    site.kept.put(moment, address, answer);
     Response::from_parts(parts, Body::from(body))
 }
 
-/// Names what an address answers with: it changes with the views and the checkpoint, with the day (pages say how long ago something was),
-/// and with the program. All pages of one moment share it, since it is compared for one address only.
-fn tag(site: &Site, visit: &visit::Visit) -> String {
+/// What pages are made of besides their addresses: the views, the checkpoint, the day (pages say how long ago something was),
+/// and the program. With the language it is the tag of every page, since a tag is compared for one address only.
+fn moment(site: &Site) -> String {
     let day = Timestamp::now().as_second() / 86_400;
     format!(
-        "W/\"{}-{}-{day}-{}-{}\"",
+        "{}-{}-{day}-{}",
         site.size(),
         site.published.latest().map_or(0, |latest| latest.head.size),
-        visit.language.code(),
         assets::build()
     )
 }

@@ -1,8 +1,8 @@
 //! Pages that were asked for lately, kept for as long as nothing in the register has moved.
 //!
-//! A page is a function of its address and of what its tag names, so that a kept one is what would be made again. Pages show
-//! nothing but openings of the public classes, which only `fields-erased` takes away: that moves the log, and with it the
-//! tag, and everything kept is thrown away at once.
+//! A page is a function of its address and of that moment, so that a kept one is what would be made again. Pages show
+//! nothing but openings of the public classes, which only `fields-erased` takes away: that moves the log, and everything
+//! kept is thrown away at once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,25 +30,25 @@ pub(crate) struct Kept(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// The log's size and whatever else all pages that are kept were made of.
-    tag: String,
+    /// What all pages that are kept were made of.
+    moment: String,
     bytes: usize,
     pages: HashMap<String, Answer>,
 }
 
 impl Kept {
-    /// The page of an address, if it was kept under this tag.
-    pub(crate) fn get(&self, tag: &str, address: &str) -> Option<Answer> {
+    /// The page of an address, if it was kept at this moment.
+    pub(crate) fn get(&self, moment: &str, address: &str) -> Option<Answer> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.move_to(tag);
+        inner.move_to(moment);
         inner.pages.get(address).cloned()
     }
 
-    /// Keeps a page that was begun under this tag, unless things have moved since.
-    pub(crate) fn put(&self, tag: &str, address: String, answer: Answer) {
+    /// Keeps a page that was begun at this moment, unless things have moved since.
+    pub(crate) fn put(&self, moment: &str, address: String, answer: Answer) {
         let size = answer.body.len() + address.len();
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.tag != tag {
+        if inner.moment != moment {
             return;
         }
         if inner.bytes + size > MOST {
@@ -61,10 +61,10 @@ impl Kept {
 }
 
 impl Inner {
-    fn move_to(&mut self, tag: &str) {
-        if self.tag != tag {
+    fn move_to(&mut self, moment: &str) {
+        if self.moment != moment {
             self.clear();
-            tag.clone_into(&mut self.tag);
+            moment.clone_into(&mut self.moment);
         }
     }
 

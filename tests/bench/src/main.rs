@@ -13,6 +13,7 @@ mod seed;
 mod site;
 mod usage;
 mod wire;
+mod words;
 
 use std::path::PathBuf;
 

@@ -17,6 +17,7 @@ use crate::hub::{Place, Running};
 use crate::lives::{Model, Names, Signed, TRES, Voice};
 use crate::scenarios::say;
 use crate::wire::{Connection, get};
+use crate::words::{SUBJECTS, WORDS};
 
 /// Events that are offered before the first of them is answered.
 const AT_ONCE: usize = 2_048;
@@ -32,57 +33,6 @@ const MIX: [[Option<Ending>; 4]; 5] = [
 const BUSY: usize = 20;
 /// How long views and editor may take to catch up.
 const PATIENCE: Duration = Duration::from_mins(30);
-/// Words of which the texts are made; earlier ones come more often.
-pub(crate) const WORDS: [&str; 48] = [
-    "patients",
-    "health",
-    "care",
-    "risk",
-    "hospital",
-    "asthma",
-    "outcomes",
-    "diabetes",
-    "people",
-    "treatment",
-    "cancer",
-    "records",
-    "mortality",
-    "heart",
-    "children",
-    "stroke",
-    "vaccination",
-    "dementia",
-    "admissions",
-    "primary",
-    "ageing",
-    "kidney",
-    "pregnancy",
-    "mental",
-    "inequality",
-    "medicines",
-    "respiratory",
-    "frailty",
-    "obesity",
-    "screening",
-    "surgery",
-    "recovery",
-    "epilepsy",
-    "arthritis",
-    "infection",
-    "antibiotics",
-    "hypertension",
-    "wellbeing",
-    "exercise",
-    "smoking",
-    "alcohol",
-    "pollution",
-    "housing",
-    "employment",
-    "genomics",
-    "biomarkers",
-    "sarcoidosis",
-    "porphyria",
-];
 
 /// What a seeded folder holds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -266,7 +216,8 @@ fn paragraphs(project: usize, name: &str, sentences: usize) -> String {
 }
 
 fn sentence(project: usize, name: &str, words: usize) -> String {
-    let all: Vec<&str> = (0..words).map(|n| word(project, name, n)).collect();
+    let words = (1..words).map(|n| word(project, name, n));
+    let all: Vec<&str> = std::iter::once(subject(project, name)).chain(words).collect();
     format!("{}.", all.join(" "))
 }
 
@@ -275,4 +226,10 @@ fn word(project: usize, name: &str, n: usize) -> &'static str {
     let (a, b) = (usize::from(hash[0]), usize::from(hash[1]));
     // The smaller of two throws: the first words are met far more often than the last.
     WORDS[(a % WORDS.len()).min(b % WORDS.len())]
+}
+
+fn subject(project: usize, name: &str) -> &'static str {
+    let which = Hash::of(name.as_bytes()).0[0] % 2;
+    let hash = Hash::of(format!("subject {which} of {project}").as_bytes()).0;
+    SUBJECTS[usize::from(hash[0]) * SUBJECTS.len() / 256]
 }

@@ -14,8 +14,9 @@ use crate::hub::{Place, Running};
 use crate::load::{Plan, Reads, Report};
 use crate::run::{Loader, check};
 use crate::scenarios::say;
-use crate::seed::{self, Seeded, WORDS};
+use crate::seed::{self, Seeded};
 use crate::wire::{Connection, get};
+use crate::words::{SUBJECTS, WORDS};
 
 /// How long views may take to catch up.
 const PATIENCE: Duration = Duration::from_mins(30);
@@ -41,6 +42,9 @@ pub(crate) struct Size {
     /// Requests a second, all kinds together.
     #[arg(long, default_value_t = 300)]
     pub(crate) rate: u32,
+    /// Makes each page anew, as where an entry arrives between any two requests.
+    #[arg(long)]
+    pub(crate) anew: bool,
     /// Seconds of the mix.
     #[arg(long, default_value_t = 30)]
     pub(crate) seconds: u32,
@@ -67,11 +71,12 @@ pub(crate) async fn run(size: &Size) -> Result<()> {
     let mut out = std::io::stdout();
     writeln!(
         out,
-        "{} projects, {} jobs, {entries} entries; {} requests a second for {} s.\n",
+        "{} projects, {} jobs, {entries} entries; {} requests a second for {} s{}.\n",
         seeded.projects.len(),
         seeded.job_count,
         size.rate,
-        size.seconds
+        size.seconds,
+        if size.anew { ", each page made anew" } else { "" }
     )?;
     writeln!(
         out,
@@ -79,7 +84,11 @@ pub(crate) async fn run(size: &Size) -> Result<()> {
     )?;
     let (mut reads, mut first) = (BTreeMap::new(), BTreeMap::new());
     for (kind, share) in MIX {
-        let paths = paths(kind, &seeded);
+        let mut paths = paths(kind, &seeded);
+        if size.anew {
+            // An address of its own each, as far as the register can see.
+            paths = (0..20_000).map(|n| anew(&paths[n % paths.len()], n)).collect();
+        }
         first.insert(kind, paths[0].clone());
         let file = size.folder.join(format!("paths-{}", kind.replace(' ', "-")));
         fs::write(&file, paths.join("\n"))?;
@@ -183,14 +192,15 @@ fn paths(kind: &str, seeded: &Seeded) -> Vec<String> {
             .collect(),
         "search with facets" => some(1_000)
             .map(|n| {
-                // What people look for is rarer than the words that every text has.
-                let rare = &WORDS[WORDS.len() - 12..];
-                let (a, b) = (rare[n % 12], rare[n * 7 % 11]);
+                // One in ten looks for a word that most texts have.
+                let common = WORDS[n % WORDS.len()];
+                let subject = SUBJECTS[n * 7 % SUBJECTS.len()];
                 let tre = crate::lives::TRES[n % 4];
-                if n.is_multiple_of(2) {
-                    format!("/projects?q={a}+{b}&tre={tre}")
-                } else {
-                    format!("/projects?q={a}")
+                match n % 10 {
+                    0 => format!("/projects?q={common}"),
+                    1..=4 => format!("/projects?q={subject}&tre={tre}"),
+                    5 => format!("/projects?q={subject}+{common}"),
+                    _ => format!("/projects?q={subject}"),
                 }
             })
             .collect(),
@@ -200,6 +210,11 @@ fn paths(kind: &str, seeded: &Seeded) -> Vec<String> {
         "job" => spread(&seeded.jobs).map(|id| format!("/jobs/{id}")).collect(),
         _ => vec![format!("/projects/{}", seeded.projects[0])],
     }
+}
+
+fn anew(path: &str, n: usize) -> String {
+    let sign = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{sign}n={n}")
 }
 
 fn spread(ids: &[String]) -> impl Iterator<Item = &String> {

@@ -12,9 +12,10 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{AsyncMessage, Client, Config, Error, NoTls, Socket};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::address::Address;
 use super::tls::Connector;
@@ -133,8 +134,16 @@ where
                 None => break None,
             }
         };
-        if let Some(error) = ended {
-            warn!(error = %error, "A database connection ended");
+        match ended {
+            None => {}
+            Some(error) if error.code() == Some(&SqlState::ADMIN_SHUTDOWN) => {
+                info!("The database server ended a connection, as an administrator told it or it shuts down");
+            }
+            Some(error) => {
+                let says = error.as_db_error().map(DbError::message);
+                let says = says.map_or_else(|| error.to_string(), ToOwned::to_owned);
+                warn!(error = %says, "A database connection ended");
+            }
         }
     });
     Ok((client, driver))
