@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 use super::job::GivenImage;
 use super::leftover::remove_tree;
 use crate::packet::hex;
+use crate::random;
 use crate::retrieve::parse_hex;
 
 /// The program that runs a step in its image; its first lines say how it is called.
@@ -26,6 +27,9 @@ const DEPTH: u8 = 4;
 const INPUTS: [&str; 3] = ["var", "lib", "cwl"];
 /// What a step finds its programs by where its image does not say.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How the extension of a folder begins that is not whole yet.
+const UNPACKING_OF: &str = "unpacking-";
 
 /// One image is unpacked at a time: two jobs may want the same one.
 static UNPACKING: Mutex<()> = Mutex::const_new(());
@@ -57,9 +61,10 @@ impl Containers {
         if folder.is_dir() {
             return Ok(folder);
         }
-        // Of a runner that was killed.
-        let part = image.path.with_extension("unpacking");
-        remove_tree(&part).map_err(text)?;
+        clear(&image.path).map_err(text)?;
+        // A name of its own: a run that was stopped may still be writing to the one before.
+        let id = random::id().map_err(text)?;
+        let part = image.path.with_extension(format!("{UNPACKING_OF}{id}"));
         let (archive, digest, layout) = (image.path.clone(), image.digest, part.join("layout"));
         let written = tokio::task::spawn_blocking({
             let layout = layout.clone();
@@ -95,6 +100,19 @@ impl Containers {
 
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
+}
+
+/// Removes what was begun by a run that was stopped, or by a runner that was killed.
+fn clear(archive: &Path) -> std::io::Result<()> {
+    let begins = archive.with_extension(UNPACKING_OF);
+    let begins = begins.file_name().unwrap_or_default().as_encoded_bytes();
+    for entry in fs::read_dir(archive.parent().unwrap_or(archive))? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(begins) {
+            remove_tree(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// A folder for the inputs, unless the image has something else in its place. No link of the image's is followed: it would

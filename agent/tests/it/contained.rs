@@ -169,7 +169,7 @@ async fn what_is_left_of_a_broken_unpacking_is_cleared_away_and_what_cannot_be_u
     let root = place.layer("root", |root| put_programs(root, &["sh", "cat"]));
     let digest = image(&[&root], &[], Named::Plainly, &place.path("images"));
     let given = place.given(digest);
-    let left = given.path.with_extension("unpacking");
+    let left = given.path.with_extension("unpacking-of-another-run");
     fs::create_dir_all(left.join("root/half")).unwrap();
     // Two jobs want it at once.
     let packet = command(&digest, "cat \"$1\"");

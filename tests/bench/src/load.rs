@@ -122,7 +122,12 @@ async fn work(plan: &Plan) -> Result<Report> {
         let requests: Vec<Vec<u8>> = paths.lines().map(get).collect();
         for n in 0..reads.connections {
             let connection = Connection::open(&plan.address).await?;
-            readers.push((name.clone(), n, reads.clone(), requests.clone(), connection));
+            // Each its own part: what one has asked for is kept for the others.
+            let own = requests
+                .iter()
+                .skip(n % requests.len())
+                .step_by(reads.connections);
+            readers.push((name.clone(), n, reads.clone(), own.cloned().collect(), connection));
         }
     }
     writeln!(std::io::stdout(), "ready")?;

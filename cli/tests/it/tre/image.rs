@@ -46,7 +46,7 @@ async fn failure(place: &Place, job: Job) -> Value {
 }
 
 async fn place_with_mirror() -> (Place, PathBuf) {
-    let mut place = Place::of(Federation::new().await).await;
+    let place = Place::of(Federation::new().await).await;
     let mirror = place.path("mirror");
     let line = format!("[retrieve]\nmirror = \"file://{}\"\n", mirror.display());
     place.federation.configure("[retrieve]\n", &line);
