@@ -210,8 +210,8 @@ fn variables(config: &Value) -> String {
     let of_image = config.pointer("/config/Env").and_then(Value::as_array);
     let of_image = of_image.into_iter().flatten().filter_map(Value::as_str);
     let is_one = |line: &&str| line.find('=').is_some_and(|at| at > 0) && !line.contains(['\n', '\0']);
-    let lines = std::iter::once(PATH).chain(of_image.filter(is_one));
-    lines.map(|line| format!("{line}\n")).collect()
+    let lines: Vec<&str> = std::iter::once(PATH).chain(of_image.filter(is_one)).collect();
+    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]

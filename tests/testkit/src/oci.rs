@@ -1,5 +1,11 @@
 //! Container images, made from folders and this machine's own programs.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "for tests: what fails here ends one of them"
+)]
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
