@@ -27,19 +27,22 @@ impl Watch {
     /// From now on.
     pub(crate) fn over(spool: PathBuf) -> Self {
         let mut watch = Self {
-            spool: spool.clone(),
+            spool,
             kernel: inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).unwrap(),
             folders: BTreeMap::new(),
             seen: BTreeSet::new(),
             new: VecDeque::new(),
         };
-        watch.look_into(&spool);
         while watch.next().is_some() {}
         watch
     }
 
     /// A step that was not there before, by its path in the spool.
     pub(crate) fn next(&mut self) -> Option<String> {
+        if self.folders.is_empty() {
+            // The program has only begun to make it.
+            self.look_into(&self.spool.clone());
+        }
         let mut told = Vec::new();
         let mut buffer = [MaybeUninit::uninit(); 8 * 1024];
         let mut reader = inotify::Reader::new(&self.kernel, &mut buffer);
