@@ -4,12 +4,14 @@ mod clerk;
 mod database;
 pub(crate) mod editor;
 mod found;
+mod known;
 mod listen;
 mod objects;
 mod watch;
 mod witnesses;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -31,6 +33,7 @@ pub use self::database::Database;
 pub(crate) use self::database::cluster_config;
 use self::editor::Editor;
 pub use self::found::{Founding, found};
+pub(crate) use self::known::remembered;
 pub(crate) use self::listen::certificate;
 pub use self::objects::PacketConfig;
 pub(crate) use self::objects::reach_packets;
@@ -56,6 +59,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub struct Hub {
     running: Running,
     database: Database,
+    data_dir: PathBuf,
 }
 
 /// What only a person may say at a start.
@@ -74,7 +78,11 @@ impl Hub {
         match Running::start(config, secrets, consent, &database).await {
             Ok(running) => {
                 info!(address = %running.address, "Listening on {}", running.address);
-                Ok(Self { running, database })
+                Ok(Self {
+                    running,
+                    database,
+                    data_dir: config.data_dir.clone(),
+                })
             }
             Err(error) => {
                 // Waited for: whoever now moves the folder must not move it under a server that still writes.
@@ -129,6 +137,8 @@ impl Hub {
         if let Some((_, metrics)) = metrics {
             metrics.await.context("the metrics' server")?;
         }
+        // What was named since the start.
+        known::remember(&self.data_dir, &self.database).await;
         self.database.stop().await
     }
 }
@@ -166,6 +176,7 @@ impl Running {
         let address = listener.local_addr()?;
         let policy = config.witnesses.policy(&signer.verifiers())?;
         let store = open_store(config, database, signer, consent, policy.as_ref()).await?;
+        known::remember(&config.data_dir, database).await;
         let app = App::new(
             &config.origin,
             &log_key.to_string(),

@@ -70,6 +70,11 @@ impl Database {
         self.config.clone()
     }
 
+    /// Whether it is the hub's own private cluster.
+    pub(super) fn is_private(&self) -> bool {
+        self.private.is_some()
+    }
+
     /// Ends the private cluster, if there is one.
     pub async fn stop(self) -> Result<()> {
         let Some(private) = self.private else {

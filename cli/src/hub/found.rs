@@ -12,7 +12,7 @@ use daybook_store::{Identity, Store};
 use serde_json::{Value, json};
 
 use super::{
-    CLERK_FILE, Consent, Database, EDITOR_FILE, LOG_KEY_FILE, OPERATOR_FILE, log_signer, open_store,
+    CLERK_FILE, Consent, Database, EDITOR_FILE, LOG_KEY_FILE, OPERATOR_FILE, known, log_signer, open_store,
 };
 use crate::config::{Config, Secrets};
 use daybook_agent::keyfile::{self, Keys};
@@ -52,6 +52,7 @@ async fn found_on(config: &Config, secrets: &Secrets, name: &str, database: &Dat
     let appended = open_log(config, name, &log_key, &store).await;
     store.close().await;
     appended?;
+    known::remember(&config.data_dir, database).await;
     Ok(Founding {
         log_key,
         table: Table::v1().hash(),

@@ -6,10 +6,12 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
+use daybook_core::note::{NoteSigner, VerifierKey};
+use daybook_core::{Hash, base64url};
 use serde_json::Value;
 use tokio_postgres::NoTls;
 
-use crate::bin::{Site, daybook, stdout};
+use crate::bin::{Serving, Site, daybook, run, stdout};
 
 /// What the doctor says, and whether it exits with 0.
 fn findings(site: &Site, url: Option<&str>) -> (Vec<Value>, bool) {
@@ -97,6 +99,60 @@ fn all_is_well_with_a_hub_that_runs_and_with_one_that_does_not() {
         .unwrap();
     assert_eq!(operator["level"], "warn");
     drop(hub);
+}
+
+#[test]
+fn a_key_that_is_not_the_logs_is_told_before_serve_fails_by_it() {
+    let site = Site::new();
+    let log_key = site.init();
+    let seed = |name: &str| {
+        let made = site.text(name);
+        let output = run(&["keys", "log", "--origin", "it.example/log", "--out", &made]);
+        assert!(output.status.success());
+        fs::read_to_string(made).unwrap()
+    };
+    // Nothing runs, as before a start.
+    let own = fs::read_to_string(site.path("keys/log.key")).unwrap();
+    let other = seed("other.key");
+    fails_with(&site, "keys/log.key", Some(&other), "log", &log_key);
+    fs::write(site.path("keys/log.key"), &other).unwrap();
+    let refused = Serving::start(&site.path("daybook.toml"), &[]).err().unwrap();
+    assert!(refused.contains("holds the log"), "{refused}");
+    fs::write(site.path("keys/log.key"), &own).unwrap();
+    let (found, is_well) = findings(&site, None);
+    let log = found.iter().find(|finding| finding["check"] == "log").unwrap();
+    assert!(
+        is_well && log["says"].to_string().contains(&log_key),
+        "{found:#?}"
+    );
+
+    // A hub runs, and its file is changed under it.
+    let hub = site.serve();
+    fails_with(&site, "keys/log.key", Some(&other), "log", &log_key);
+
+    // The operator names a second key, and the hub ends: either key is right at the next start.
+    let x = base64url::encode(other_key(&other).public_key());
+    let seen: Vec<String> = hub.text("/log/checkpoint").lines().map(str::to_owned).collect();
+    let root = Hash::from_base64(&seen[2]).unwrap().to_base64url();
+    let data = format!(
+        r#"{{"key":"{x}","reason":"planned","size":{},"root":"{root}"}}"#,
+        seen[1]
+    );
+    site.operator_says(&hub, &log_key, "log-key-rotated", [&data, "{}"])
+        .unwrap();
+    assert!(hub.terminate());
+    fs::write(site.path("keys/log.key"), &other).unwrap();
+    assert!(findings(&site, None).1);
+    assert!(site.serve().terminate());
+    let third = seed("third.key");
+    fails_with(&site, "keys/log.key", Some(&third), "log", "bring back log.key");
+}
+
+/// The verifier key of a seed's text.
+fn other_key(seed: &str) -> VerifierKey {
+    let seed = daybook_agent::keyfile::parse_seed(seed.trim()).unwrap();
+    let signer = NoteSigner::from_seed("it.example/log".parse().unwrap(), &seed).unwrap();
+    signer.verifier().clone()
 }
 
 #[test]
@@ -234,8 +290,13 @@ async fn faults_of_the_database_are_named() {
     let key = site.path("keys/log.key");
     let seed = fs::read_to_string(&key).unwrap();
     fs::write(&key, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n").unwrap();
-    fails(&site, Some(&log), "log", "check DATABASE_URL");
+    fails(&site, Some(&log), "log", "bring back log.key in `key_dir`");
     fs::write(&key, seed).unwrap();
+    let toml = fs::read_to_string(site.path("daybook.toml")).unwrap();
+    let other = toml.replace("it.example/log", "other.example/log");
+    fs::write(site.path("daybook.toml"), other).unwrap();
+    fails(&site, Some(&log), "log", "holds the log it.example/log");
+    fs::write(site.path("daybook.toml"), toml).unwrap();
 
     client
         .batch_execute("ALTER SYSTEM SET full_page_writes = off")

@@ -66,7 +66,7 @@ pub enum StoreError {
     NotInitialised,
     /// The database holds another log than the one configured.
     #[error(
-        "this database holds the log {found:?}, and the configuration says {expected:?}; check DATABASE_URL, or `data_dir` and `origin`"
+        "this database holds the log {found:?}, and the configuration says {expected:?}; check the log key, DATABASE_URL, `data_dir` and `origin`"
     )]
     OtherLog {
         /// What the database says.

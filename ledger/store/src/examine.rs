@@ -72,6 +72,12 @@ pub async fn examine(address: &Address, guard: &Path, origin: &str) -> Result<Ex
     Ok(found)
 }
 
+/// Every key that the log in the database at this address names as its own.
+pub async fn named_keys(address: &Address) -> Result<Vec<VerifierKey>, StoreError> {
+    let pool = connect::doctor_pool(address)?;
+    identity::log_keys(&pool.get().await?).await
+}
+
 async fn first_look(client: &Object) -> Result<((Duration, bool), i32, bool), StoreError> {
     let before = SystemTime::now();
     let row = sql::one(

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Error;
+use daybook_core::note::VerifierKey;
 use daybook_store::cluster::Cluster;
 use daybook_store::examine::{Examination, examine};
 use daybook_store::{Address, OpenError, StoreError, Verify};
@@ -43,7 +44,9 @@ fn address(config: &Config, secrets: &Secrets) -> Result<(Option<Address>, Vec<F
         let programs = Finding::ok("postgresql", format!("programs in {}", look.programs.display()));
         let Some(running) = look.running else {
             let idle = "of the private cluster is not running: what is in it was not looked at";
-            return Ok((None, vec![programs, Finding::ok("database", idle)]));
+            let mut findings = vec![programs, Finding::ok("database", idle)];
+            findings.extend(remembered(config, secrets));
+            return Ok((None, findings));
         };
         return Ok((Some(running.into()), vec![programs]));
     };
@@ -85,20 +88,16 @@ fn judge(config: &Config, secrets: &Secrets, address: &Address, found: &Examinat
     }
     findings.push(match (&found.identity, hub::log_signer(config, secrets)) {
         (Err(error), _) => store_error("log", error),
-        (Ok(log), Ok(signer))
-            if log.origin != config.origin || !found.log_keys.contains(signer.verifier()) =>
-        {
-            Finding::fail(
-                "log",
-                format!(
-                    "the database holds {} and the configuration says {}",
-                    log.log_key,
-                    signer.verifier()
-                ),
-                "check DATABASE_URL, `data_dir`, `origin` and `key_dir`",
-            )
-        }
-        (Ok(log), _) => Finding::ok("log", format!("the database holds {}", log.log_key)),
+        (Ok(log), _) if log.origin != config.origin => Finding::fail(
+            "log",
+            format!(
+                "the database holds the log {}, and `origin` says {}",
+                log.origin, config.origin
+            ),
+            "check DATABASE_URL, `data_dir` and `origin`",
+        ),
+        (Ok(_), Ok(signer)) => belongs(secrets, signer.verifier(), &found.log_keys),
+        (Ok(log), Err(_)) => Finding::ok("log", format!("the database holds {}", log.log_key)),
     });
     if found.identity.is_ok() {
         findings.push(match &found.guard {
@@ -110,6 +109,39 @@ fn judge(config: &Config, secrets: &Secrets, address: &Address, found: &Examinat
         });
     }
     findings
+}
+
+/// Whether the key with which this hub would sign is one that the log names as its own: any other stops `daybook serve`.
+fn belongs(secrets: &Secrets, own: &VerifierKey, named: &[VerifierKey]) -> Finding {
+    if named.contains(own) {
+        return Finding::ok("log", format!("is signed by the log key, {own}"));
+    }
+    let place = match secrets.log_key {
+        Some(_) => "DAYBOOK_LOG_KEY".to_owned(),
+        None => format!("{} in `key_dir`", hub::LOG_KEY_FILE),
+    };
+    let named: Vec<String> = named.iter().map(ToString::to_string).collect();
+    Finding::fail(
+        "log",
+        format!(
+            "{place} is the key of {own}, and the log is signed by {}",
+            named.join(" or ")
+        ),
+        format!(
+            "bring back {place} as it was; if that is the right key, check DATABASE_URL, `data_dir` and `origin`"
+        ),
+    )
+}
+
+/// The key of a hub against what is written down beside a private cluster that does not run.
+fn remembered(config: &Config, secrets: &Secrets) -> Option<Finding> {
+    let named = match hub::remembered(&config.data_dir) {
+        Ok(named) => named?,
+        Err(error) => return Some(Finding::error("log", &error)),
+    };
+    // Where the key cannot be read, that is told already.
+    let signer = hub::log_signer(config, secrets).ok()?;
+    Some(belongs(secrets, signer.verifier(), &named))
 }
 
 /// An error of the store, whose own text says what to do.
