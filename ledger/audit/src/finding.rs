@@ -83,7 +83,7 @@ kinds! {
     CancellationOpen "cancellation-open" Warning "A cancellation that was asked for is not confirmed.";
     ApprovalLapsed "approval-lapsed" Warning "A job runs on under an approval that has ended.";
     TreSilent "tre-silent" Warning "A TRE has said nothing for long while a job waits for it.";
-    ReportGap "report-gap" Warning "A TRE's own counts leave a gap that grows, or come no more.";
+    ReportGap "report-gap" Warning "A TRE's own counts leave a gap that has stood for days, or come no more.";
     ReleasedByRuleAlone "released-by-rule-alone" Notice "Results were released that no person has looked at.";
     OneReviewer "one-reviewer" Warning "One person reviewed where the rules' own number is more.";
     RulesChangedMidReview "rules-changed-mid-review" Warning "The rule table changed while outputs were under review.";

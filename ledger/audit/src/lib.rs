@@ -14,6 +14,7 @@
 //! not grow with the log.
 
 pub mod bundle;
+mod counts;
 pub mod evidence;
 pub mod export;
 pub mod finding;

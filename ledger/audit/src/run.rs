@@ -434,12 +434,13 @@ impl Audit {
 }
 
 /// What is found of the present and not of an entry.
-const TODAY: [Kind; 10] = [
+const TODAY: [Kind; 11] = [
     Kind::CheckpointStale,
     Kind::QuorumAway,
     Kind::CancellationOpen,
     Kind::ApprovalLapsed,
     Kind::TreSilent,
+    Kind::ReportGap,
     Kind::InDoubt,
     Kind::Late,
     Kind::LogKeyDiffers,

@@ -120,23 +120,55 @@ async fn a_tre_that_says_nothing_while_a_job_waits_for_it_is_told() {
     quiet(&after(done.entries(), 20).await, Kind::TreSilent);
 }
 
-#[tokio::test]
-async fn counts_of_a_tre_that_leave_a_gap_or_stop_are_told() {
+/// A log with a collected job, in which the TRE then counts what it has made, sees in the log, and still sends.
+fn counted(made: u64, acknowledged: u64, waiting: u64) -> World {
     let mut world = World::with_job("collected");
-    let counts = |world: &World, made: u64| {
-        let draft = world.usual("tre-reported");
-        draft
-            .with("made", made.into())
+    let draft = world.usual("tre-reported");
+    let draft = draft
+        .with("made", made.into())
+        .with("acknowledged", acknowledged.into())
+        .with("waiting", waiting.into());
+    world.say(&draft);
+    world
+}
+
+#[tokio::test]
+async fn what_a_tre_counts_as_on_its_way_is_told_only_when_it_has_not_come_for_days() {
+    let mut world = counted(2, 1, 1);
+    quiet(&after(world.entries(), 3).await, Kind::ReportGap);
+    warns(&after(world.entries(), 5).await, Kind::ReportGap);
+    world.steps(&["job-checked"]);
+    quiet(&after(world.entries(), 5).await, Kind::ReportGap);
+}
+
+#[tokio::test]
+async fn what_a_tre_has_given_up_is_told_once_it_has_stood_for_days_and_no_more_when_it_is_accounted_for() {
+    let mut world = counted(9, 1, 0);
+    quiet(&after(world.entries(), 3).await, Kind::ReportGap);
+    warns(&after(world.entries(), 5).await, Kind::ReportGap);
+    let whole = world.usual("tre-reported");
+    world.say(
+        &whole
+            .with("made", 1.into())
             .with("acknowledged", 1.into())
-            .with("waiting", 1.into())
-    };
-    let whole = counts(&world, 2);
-    world.say(&whole);
-    quiet(&after(world.entries(), 1).await, Kind::ReportGap);
-    warns(&after(world.entries(), 40).await, Kind::ReportGap);
-    let gap = counts(&world, 9);
-    world.say(&gap);
-    warns(&after(world.entries(), 1).await, Kind::ReportGap);
+            .with("waiting", 0.into()),
+    );
+    quiet(&after(world.entries(), 5).await, Kind::ReportGap);
+}
+
+#[tokio::test]
+async fn counts_that_come_no_more_are_told_and_once_however_often_somebody_looks() {
+    let copy = Copy::of(counted(1, 1, 0).entries());
+    let mut options = copy.options();
+    options.now = BEGINNING + 30 * DAY;
+    quiet(&audit(options).await, Kind::ReportGap);
+    for _ in 0..3 {
+        let mut options = copy.options();
+        options.now = BEGINNING + 40 * DAY;
+        let report = audit(options).await;
+        warns(&report, Kind::ReportGap);
+        assert_eq!(report.counts[&Kind::ReportGap], 1);
+    }
 }
 
 #[tokio::test]
