@@ -84,11 +84,13 @@ pub enum EventCommand {
     },
     /// Sign an event as the next one of its stream; prints it with its openings as JSON
     Sign(Box<SignArgs>),
-    /// Append a signed event; reads what `event sign` printed, from a file or standard input
+    /// Append a signed event and verify the log's proof of it; reads what `event sign` printed, from a file or standard input
+    ///
+    /// Exit status 1 if what the hub says of it does not hold, 75 if no checkpoint covers it yet.
     Append {
-        /// The hub's address
-        #[arg(long, env = "DAYBOOK_HUB", default_value = "http://127.0.0.1:8787")]
-        hub: String,
+        /// The hub
+        #[command(flatten)]
+        remote: RemoteArgs,
         /// The file; - is standard input
         file: PathBuf,
     },

@@ -3,19 +3,28 @@
 use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use daybook_core::Hash;
 use daybook_core::event::Event;
+use daybook_core::note::VerifierKey;
 use daybook_core::sealed::Opening;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::output;
+use super::verify::{Proved, Verdict, verify_proof};
+use super::{NOT_READY, output};
 use crate::args::{EventCommand, RemoteArgs, SignArgs};
 use daybook_agent::author::{Author, Draft, Place, Signed, sign_at};
-use daybook_agent::client::{Client, Follower};
+use daybook_agent::client::{Client, Follower, Receipt};
 use daybook_agent::keyfile::Keys;
 use daybook_agent::random;
+
+/// How often a proof is asked for that was not there when the event was taken.
+const PROOF_ATTEMPTS: u32 = 20;
+/// The pause between two attempts.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What `event sign` prints and `event append` reads.
 #[derive(Deserialize)]
@@ -35,21 +44,76 @@ pub(super) async fn run(command: EventCommand) -> Result<ExitCode> {
             let place = Client::new(&hub)?.place(&stream).await?;
             output::line(&serde_json::to_string(&place)?);
         }
-        EventCommand::Append { hub, file } => {
-            let file: SignedFile =
-                serde_json::from_str(&read(&file)?).context("this is not what `event sign` prints")?;
-            let event = Event::parse(&file.event).context("the event")?;
-            let openings: Result<Vec<_>, _> = file.openings.iter().map(|text| Opening::parse(text)).collect();
-            let receipt = Client::new(&hub)?
-                .append(&event, &openings.context("an opening")?, true)
-                .await?;
-            output::line(&format!(
-                "appended at index {} (leaf hash {})",
-                receipt.index, receipt.leaf_hash
-            ));
-        }
+        EventCommand::Append { remote, file } => return append(&remote, &file).await,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Sends an event, and believes that the log holds it only by a proof under the log's key.
+async fn append(remote: &RemoteArgs, file: &Path) -> Result<ExitCode> {
+    let file: SignedFile =
+        serde_json::from_str(&read(file)?).context("this is not what `event sign` prints")?;
+    let event = Event::parse(&file.event).context("the event")?;
+    let (aud, log) = (&event.claims().aud, remote.log_key.name().as_str());
+    ensure!(
+        aud == log,
+        "the event is signed for the log {aud}, and the verifier key is of {log}: nothing was sent"
+    );
+    let openings: Result<Vec<_>, _> = file.openings.iter().map(|text| Opening::parse(text)).collect();
+    let client = Client::new(&remote.hub)?;
+    let receipt = client
+        .append(&event, &openings.context("an opening")?, true)
+        .await?;
+    let Some(proof) = proof_of(&client, &receipt).await? else {
+        output::line(&format!(
+            "the hub says that it stands at index {}, and no checkpoint covers that yet: run the same again to have it proved",
+            receipt.index
+        ));
+        return Ok(ExitCode::from(NOT_READY));
+    };
+    let proved = prove(&event, &receipt, &proof, &remote.log_key).context(
+        "the hub's receipt does not hold, so do not take the event to be in the log. Keep the event, and what the hub says, and tell the log's operator",
+    )?;
+    output::line(&format!(
+        "appended at index {} (leaf hash {})",
+        receipt.index, receipt.leaf_hash
+    ));
+    output::line(&format!(
+        "holds: entry {} of {}, in a tree of {} entries, by the verifier key that you named",
+        receipt.index, proved.log, proved.size
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The proof that came with a receipt, or the one that the hub has once a checkpoint covers the entry.
+async fn proof_of(client: &Client, receipt: &Receipt) -> Result<Option<String>> {
+    if let Some(proof) = &receipt.proof {
+        return Ok(Some(proof.clone()));
+    }
+    for _ in 0..PROOF_ATTEMPTS {
+        match client.proof(receipt.index).await {
+            Err(error) if error.is("not-published") => tokio::time::sleep(PAUSE).await,
+            outcome => return Ok(Some(outcome?)),
+        }
+    }
+    Ok(None)
+}
+
+/// Holds a receipt and its proof against the event that was sent.
+fn prove(event: &Event, receipt: &Receipt, proof: &str, log_key: &VerifierKey) -> Result<Proved> {
+    let leaf = event.leaf();
+    ensure!(
+        Hash::from_base64url(&receipt.leaf_hash).as_ref() == Some(leaf),
+        "it is for the leaf hash {}, and the event has {leaf}",
+        receipt.leaf_hash
+    );
+    let Verdict { index, outcome } = verify_proof(proof, leaf, log_key)?;
+    ensure!(
+        index == receipt.index,
+        "it names index {}, and its proof is for {index}",
+        receipt.index
+    );
+    Ok(outcome?)
 }
 
 async fn sign(args: SignArgs) -> Result<()> {

@@ -127,7 +127,8 @@ impl Site {
         }
         let file = self.path("signed.json");
         std::fs::write(&file, &signed.stdout).unwrap();
-        let appended = run(&["event", "append", "--hub", &hub.url, file.to_str().unwrap()]);
+        let file = file.to_str().unwrap();
+        let appended = run(&["event", "append", "--hub", &hub.url, "--log-key", log_key, file]);
         if !appended.status.success() {
             return Err(stderr(&appended));
         }

@@ -33,8 +33,10 @@ fn keys(site: &Site, actor: &str) -> (String, String) {
     (file, shown.to_str().unwrap().to_owned())
 }
 
-fn append(hub: &Serving, file: &Path) {
-    let appended = run(&["event", "append", "--hub", &hub.url, file.to_str().unwrap()]);
+fn append(hub: &Serving, log_key: &str, file: &Path) {
+    let file = file.to_str().unwrap();
+    let args = ["event", "append", "--hub", &hub.url, "--log-key", log_key, file];
+    let appended = run(&args);
     assert!(appended.status.success(), "{}", stderr(&appended));
 }
 
@@ -101,7 +103,7 @@ impl Scene {
         assert!(signed.status.success(), "{}", stderr(signed));
         let file = self.site.path("signed.json");
         std::fs::write(&file, &signed.stdout).unwrap();
-        append(&self.hub, &file);
+        append(&self.hub, &self.log_key, &file);
     }
 
     /// The operator invites the root by its fingerprint, and the root joins.

@@ -2,14 +2,16 @@
 
 use axum::http::{Method, StatusCode};
 use daybook_agent::author::Draft;
+use daybook_agent::client::Client;
 use daybook_agent::keyfile::Keys;
 use daybook_core::event::Event;
+use daybook_core::note::NoteSigner;
 use serde_json::{Value, json};
 
 use super::forger::{Forged, alter};
 use super::liar::{Asked, Liar};
 use super::scene::{Auditor, ORIGIN, Scene, shared};
-use crate::bin::run;
+use crate::bin::{run, stderr, stdout};
 use crate::relay::federation::Federation;
 
 const DAY: i64 = 86_400;
@@ -117,7 +119,7 @@ fn a_withheld_withdrawal_has_no_proof() {
         (&stream, "approval-withdrawn", json!({ "reason": "other" })),
         |_| {},
     );
-    let client = daybook_agent::client::Client::new(&liar.url).unwrap();
+    let client = Client::new(&liar.url).unwrap();
     // The hub says that it stands there.
     let receipt = scene.block_on(client.append(&withdrawn, &[], false)).unwrap();
     let proof = scene.block_on(client.proof(receipt.index)).unwrap();
@@ -137,6 +139,62 @@ fn a_withheld_withdrawal_has_no_proof() {
             .unwrap()
             .is_none()
     );
+}
+
+#[test]
+fn a_receipt_is_believed_by_event_append_only_with_a_proof_under_the_logs_key() {
+    let scene = shared();
+    let liar = Liar::before(&scene);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("signed.json");
+    let append = |url: &str, log_key: &str| {
+        let file = file.to_str().unwrap();
+        let output = run(&["event", "append", "--hub", url, "--log-key", log_key, file]);
+        (output.status.code(), stdout(&output) + &stderr(&output))
+    };
+    let _turn = scene.federation();
+    let event = scene.sign(&scene.keys("relay"), counts(), |_| {});
+    std::fs::write(&file, json!({ "event": event.as_str() }).to_string()).unwrap();
+    let key_of = |log: &str| {
+        let signer = NoteSigner::from_seed(log.parse().unwrap(), &[9; 32]).unwrap();
+        signer.verifier().to_string()
+    };
+    let (code, said) = append(&scene.url, &key_of("other.example/log"));
+    assert!(code == Some(1) && said.contains("nothing was sent"), "{said}");
+    let none = |scene: &Scene| scene.block_on(Client::new(&scene.url).unwrap().entry_of(event.leaf()));
+    assert!(none(&scene).unwrap().is_none());
+
+    // A hub that has appended nothing, and names a place where another entry stands.
+    liar.lie(|asked| Some(false_receipt(&posted(asked, "tre-reported")?, 10)));
+    let (code, said) = append(&liar.url, &scene.log_key);
+    assert!(
+        code == Some(1) && said.contains("receipt does not hold"),
+        "{said}"
+    );
+    assert!(!said.contains("appended"), "{said}");
+    // The same, and puts the proof off for ever.
+    liar.lie(|asked| {
+        if asked.path.ends_with("/proof") {
+            let problem = json!({ "type": "https://daybook.example/problems/not-published" });
+            return Some((StatusCode::NOT_FOUND, problem.to_string().into_bytes()));
+        }
+        Some(false_receipt(&posted(asked, "tre-reported")?, 10))
+    });
+    let (code, said) = append(&liar.url, &scene.log_key);
+    assert!(
+        code == Some(75) && said.contains("no checkpoint covers"),
+        "{said}"
+    );
+    assert!(none(&scene).unwrap().is_none());
+
+    // It is appended, under a key that is not the one that this author trusts.
+    let (code, said) = append(&scene.url, &key_of(ORIGIN));
+    assert!(
+        code == Some(1) && said.contains("receipt does not hold"),
+        "{said}"
+    );
+    let (code, said) = append(&scene.url, &scene.log_key);
+    assert!(code == Some(0) && said.contains("holds: entry"), "{said}");
 }
 
 /// Runs the TRE's relay with the liar between it and the hub.
