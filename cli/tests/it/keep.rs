@@ -147,6 +147,126 @@ async fn what_is_erased_is_gone_from_what_is_served_and_after_a_scrub_from_the_f
     assert!(federation.hub.terminate());
 }
 
+/// A connection to the private cluster of a hub that runs, as whoever owns it.
+async fn owner(site: &Site) -> tokio_postgres::Client {
+    let file = fs::read_to_string(site.path("data/pg/postmaster.pid")).unwrap();
+    let lines: Vec<&str> = file.lines().collect();
+    let address = format!("host={} port={} user=daybook dbname=daybook", lines[4], lines[3]);
+    let (client, connection) = tokio_postgres::connect(&address, tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// Lets the time of who leads a project be over, and answers whether the hub held that opening until now.
+async fn is_over(site: &Site, index: u64) -> bool {
+    let sql = "UPDATE openings SET retain_until = now() - interval '1 day' WHERE idx = $1 AND name = 'lead'";
+    let index = i64::try_from(index).unwrap();
+    let owner = owner(site).await;
+    // No hub changes an opening, so that nothing lets one be over but time.
+    let triggers = async |word: &str| {
+        let sql = format!("ALTER TABLE openings {word} TRIGGER USER");
+        owner.batch_execute(&sql).await.unwrap();
+    };
+    triggers("DISABLE").await;
+    let changed = owner.execute(sql, &[&index]).await.unwrap();
+    triggers("ENABLE").await;
+    changed == 1
+}
+
+/// How many openings that end there are, of these entries.
+async fn ending(site: &Site, indexes: [u64; 2]) -> i64 {
+    let sql = "SELECT count(*) FROM openings WHERE retain_until IS NOT NULL AND idx = ANY($1)";
+    let indexes = indexes.map(|index| i64::try_from(index).unwrap()).to_vec();
+    let row = owner(site).await.query_one(sql, &[&indexes]).await.unwrap();
+    row.get(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_over_its_time_is_erased_on_record_by_erase_due_and_goes_by_itself_at_a_start() {
+    let mut federation = Federation::new().await;
+    let (project, recorded) = federation.project("Shells", "We look at them.").await;
+    let (other, silent) = federation.project("Waves", "We look at those.").await;
+    federation.until_state(project, "published").await;
+    federation.until_state(other, "published").await;
+    let Federation {
+        site,
+        hub,
+        log_key,
+        client,
+        ..
+    } = federation;
+    let (config, key) = (site.text("daybook.toml"), log_key.to_string());
+    let indexes = [recorded.index, silent.index];
+    let erase = |url: &str, more: &[&str]| {
+        let due = ["erase", "--config", &config, "--url", url, "--due", "0"];
+        works(&run(&[&due[..], more].concat()))
+    };
+    assert!(erase(&hub.url, &[]).contains("Nothing is due"));
+    assert_eq!(ending(&site, indexes).await, 2);
+
+    // On record: the operator's event names it.
+    assert!(is_over(&site, recorded.index).await);
+    let said = erase(&hub.url, &["--dry-run"]);
+    assert!(
+        said.contains(&format!("entry {}: lead", recorded.index)),
+        "{said}"
+    );
+    assert!(!said.contains("Erased by"), "{said}");
+    assert_eq!(ending(&site, indexes).await, 2);
+    let said = erase(&hub.url, &[]);
+    let by = said.split("Erased by entry ").nth(1).unwrap();
+    let by: u64 = by.split('.').next().unwrap().parse().unwrap();
+    assert_eq!(ending(&site, indexes).await, 1);
+    let event = Event::parse(&client.entry(by).await.unwrap().event).unwrap();
+    let claims = event.claims();
+    assert_eq!(
+        (claims.kind.as_str(), &claims.data["reason"]),
+        ("fields-erased", &json!("retention"))
+    );
+    assert_eq!(claims.data["fields"][0]["event"], json!(recorded.leaf_hash));
+
+    // By itself: nobody asks, and no event says so.
+    assert!(is_over(&site, silent.index).await);
+    assert!(hub.terminate());
+    let hub = site.serve();
+    let client = Client::new(&hub.url).unwrap();
+    assert_eq!(ending(&site, indexes).await, 0);
+    assert!(erase(&hub.url, &[]).contains("Nothing is due"));
+
+    works(&run(&["audit-db", "--config", &config]));
+    let state = site.text("audit");
+    let said = works(&run(&["audit", &hub.url, "--log-key", &key, "--state", &state]));
+    assert!(
+        said.contains("1 erasures") && said.contains("The log holds"),
+        "{said}"
+    );
+    for index in indexes {
+        let (entry, proof) = (site.text("entry"), site.text("proof"));
+        fs::write(&entry, client.entry(index).await.unwrap().event).unwrap();
+        fs::write(&proof, client.proof(index).await.unwrap()).unwrap();
+        let said = works(&run(&["verify", &proof, "--entry", &entry, "--log-key", &key]));
+        assert!(said.starts_with(&format!("holds: entry {index}")), "{said}");
+    }
+    let (id, zip) = (project.to_string(), site.text("project.zip"));
+    let make = [
+        "evidence",
+        "project",
+        &id,
+        "--log",
+        &hub.url,
+        "--log-key",
+        &key,
+        "--out",
+        &zip,
+    ];
+    works(&run(&make));
+    let said = works(&run(&["verify", &zip, "--log-key", &key]));
+    assert!(said.contains("was erased by the entry"), "{said}");
+    assert!(hub.terminate());
+}
+
 /// Exports until the copy holds all that the hub has let out, and ends the hub.
 fn export_and_stop(site: &Site, key: &str, copy: &str, mut hub: Serving) {
     for _ in 0..20 {
