@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use daybook_core::checkpoint::Checkpoint;
@@ -11,6 +11,7 @@ use daybook_core::trust::TrustPolicy;
 use serde_json::Value;
 
 use crate::bin::{Serving, Site, daybook, run, stderr, stdout};
+use crate::keys::grow;
 
 /// How long something may take that takes seconds at most.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -124,6 +125,14 @@ fn a_hub_asks_its_witnesses_takes_what_is_brought_and_stops_before_a_fork() {
         keys[0], served.url, keys[1]
     );
     std::fs::write(site.path("witnesses.policy"), policy).unwrap();
+    let copied = |from: &str, to: &str| {
+        let (from, to) = (site.path(from), site.path(to));
+        let copied = Command::new("cp").arg("-a").args([from, to]).status();
+        assert!(copied.unwrap().success());
+    };
+    for name in ["data", "guard"] {
+        copied(name, &format!("{name}.backup"));
+    }
     add_to_config(
         &site,
         &format!("[witnesses]\npolicy = \"{}\"\n", site.text("witnesses.policy")),
@@ -147,6 +156,7 @@ fn a_hub_asks_its_witnesses_takes_what_is_brought_and_stops_before_a_fork() {
         run(&args)
     };
     assert!(follow(&["--first-contact", "none"]).status.success());
+    grow(&site, &hub, &log_key, "main");
     let (cosigned, _) = until("both witnesses have cosigned", || {
         follow(&[]);
         witnessed(&hub)
@@ -163,11 +173,23 @@ fn a_hub_asks_its_witnesses_takes_what_is_brought_and_stops_before_a_fork() {
     let held = Checkpoint::parse(held.text()).unwrap();
     assert!(hub.terminate());
 
-    // The whole hub is taken back, guard and all; only the witness knows better.
-    for name in ["data", "guard", "keys"] {
-        let moved = site.path(&format!("{name}.later"));
-        std::fs::rename(site.path(name), moved).unwrap();
+    // The whole hub is taken back to a backup, guard and all; only the witness knows better.
+    let moved = |name: &str, to: &str| std::fs::rename(site.path(name), site.path(to)).unwrap();
+    for name in ["data", "guard"] {
+        moved(name, &format!("{name}.later"));
+        copied(&format!("{name}.backup"), name);
     }
+    let refused = Serving::start(&site.path("daybook.toml"), &[]).err().unwrap();
+    assert!(
+        refused.contains("a witness holds a checkpoint") && refused.contains("older copy"),
+        "{refused}"
+    );
+
+    // It is founded anew under its own key: another history.
+    for name in ["data", "guard"] {
+        moved(name, &format!("{name}.older"));
+    }
+    moved("keys", "keys.later");
     std::fs::create_dir(site.path("data")).unwrap();
     std::fs::create_dir(site.path("keys")).unwrap();
     std::fs::copy(site.path("keys.later/log.key"), site.path("keys/log.key")).unwrap();

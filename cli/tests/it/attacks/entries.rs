@@ -52,6 +52,16 @@ fn an_inserted_entry_is_found() {
         entries.push(again);
     });
     verdict.finds("not-allowed");
+    // Something that the TRE's own key has signed, put where the TRE had not said it yet: in the middle.
+    let relay = scene.keys("relay");
+    let verdict = audited(&scene, |entries| {
+        let at = first_of(entries, "job-checked");
+        let mut claims = event(&entries[at]).claims().clone();
+        claims.jti = daybook_agent::random::id().unwrap();
+        let inserted = Event::sign(&claims, &relay.event).unwrap();
+        entries.insert(at, inserted.as_str().to_owned());
+    });
+    verdict.finds("not-allowed");
 }
 
 #[test]

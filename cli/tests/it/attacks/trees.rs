@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use daybook_agent::keyfile::Keys;
 use daybook_core::Hash;
 use daybook_core::event::{Event, Seen};
+use daybook_core::tree::encode_bundle;
 
 use super::authors::counts;
 use super::forger::{Forged, alter, event, first_of, last_of};
@@ -120,6 +121,19 @@ fn a_log_that_is_cut_short_is_found() {
             .path
             .starts_with("/log/tile/entries/")
             .then(|| (StatusCode::NOT_FOUND, Vec::new()))
+    });
+    Auditor::new(&scene)
+        .audit(&liar.url, &["--no-lists"])
+        .finds("entry-missing");
+    // The newest checkpoint stays, and the last entries that it covers are gone.
+    let whole = Forged::with(&scene, |_| {});
+    let kept = Forged::with(&scene, |entries| entries.truncate(entries.len() - 3));
+    let bundle = encode_bundle(&kept.entries).unwrap();
+    liar.lie(move |asked| {
+        if asked.path.starts_with("/log/tile/entries/") {
+            return Some((StatusCode::OK, bundle.clone()));
+        }
+        whole.answer(&asked.path)
     });
     Auditor::new(&scene)
         .audit(&liar.url, &["--no-lists"])
