@@ -8,11 +8,11 @@ use daybook_core::event::Event;
 
 use crate::bin::{daybook, run, stderr, stdout};
 
-fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let python = std::env::var_os("DAYBOOK_PYTHON").map(PathBuf::from);
     let python = python.unwrap_or_else(|| repository().join(".venv/bin/python"));
     assert!(

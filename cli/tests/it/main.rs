@@ -16,6 +16,7 @@ mod interop;
 mod keep;
 mod keys;
 mod operation;
+mod outside;
 mod packet;
 mod register;
 mod relay;
