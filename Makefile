@@ -10,6 +10,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # What each fuzz target of `make fuzz` may use at most: seconds, and runs of the target.
 FUZZ_SECONDS ?= 600
 FUZZ_RUNS ?= 10000000
+# What `make fuzz-keep` keeps of a target at most, in bytes.
+FUZZ_KEEP ?= 400000
 
 # How long each part of `make chaos` goes on; DAYBOOK_CHAOS_SEED repeats a run.
 CHAOS_MINUTES ?= 10
@@ -24,7 +26,7 @@ BENCH = RUSTFLAGS='--cfg curve25519_dalek_backend="avx512"' cargo run --release 
 # Which part of `make walk`: 2/9 is the second of nine.
 PART ?= 1/1
 
-.PHONY: help setup demo test interop wfexs-test walk away chaos fuzz bench bench-large generate deny clean
+.PHONY: help setup demo test interop wfexs-test walk away chaos fuzz fuzz-keep bench bench-large generate deny clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -57,18 +59,11 @@ chaos: ## two hubs under random faults, then one under ten times its load, CHAOS
 	DAYBOOK_CHAOS_MINUTES=$(CHAOS_MINUTES) cargo test --locked -p daybook --test it chaos:: -- --test-threads 1 --nocapture
 	cargo test --locked -p daybook-store --test it chaos::
 
-fuzz: ## fuzz every parser, at most FUZZ_SECONDS (600) and FUZZ_RUNS each; needs a nightly toolchain and cargo-fuzz
-	@cargo +nightly fuzz --version >/dev/null 2>&1 || { \
-	  echo "cargo-fuzz or the nightly toolchain is missing:" >&2; \
-	  echo "  rustup toolchain install nightly --profile minimal && cargo install --locked cargo-fuzz" >&2; exit 1; }
-	@targets=$$(cargo +nightly fuzz list --fuzz-dir tests/fuzz/libfuzzer); \
-	for target in $$targets; do \
-	  echo "== $$target"; \
-	  mkdir -p "tests/fuzz/libfuzzer/corpus/$$target"; \
-	  cargo +nightly fuzz run --fuzz-dir tests/fuzz/libfuzzer "$$target" \
-	    "tests/fuzz/libfuzzer/corpus/$$target" "tests/fuzz/corpus/$$target" -- \
-	    -max_total_time=$(FUZZ_SECONDS) -runs=$(FUZZ_RUNS); \
-	done
+fuzz: ## fuzz every parser, or TARGET alone, at most FUZZ_SECONDS (600) and FUZZ_RUNS each; needs cargo-fuzz
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_RUNS=$(FUZZ_RUNS) scripts/fuzz.sh run $(TARGET)
+
+fuzz-keep: ## keep in tests/fuzz/corpus what was found and reaches something new, at most FUZZ_KEEP (400000) bytes a target
+	@FUZZ_KEEP=$(FUZZ_KEEP) scripts/fuzz.sh keep $(TARGET)
 
 bench: ## how fast a hub is, at ten thousand and a million entries; takes the whole machine
 	@$(BENCH) 10000,1000000

@@ -1,5 +1,4 @@
-//! Packs of evidence, which anybody may hand to anybody. They are zips as packets are, and the target `bag` reads its input
-//! as both.
+//! The target for packs of evidence, which anybody may hand to anybody: what `daybook verify` reads.
 
 use std::sync::LazyLock;
 
@@ -25,7 +24,7 @@ static POLICY: LazyLock<TrustPolicy> = LazyLock::new(|| {
 ///
 /// # Panics
 /// When what is read is not what is written again, or a pack that holds has a file that is none of its own.
-pub(crate) fn pack(data: &[u8]) {
+pub fn pack(data: &[u8]) {
     if let Ok((evidence, others)) = Evidence::from_zip(data) {
         look(&evidence, &others);
     }

@@ -7,6 +7,7 @@
 //! To add a target: write the function, name it in [`TARGETS`], put seeds into `corpus/<name>/`, and a file of two
 //! lines into `libfuzzer/fuzz_targets/` with its `[[bin]]`. The test says what is forgotten.
 
+mod deid;
 mod engines;
 mod events;
 mod evidence;
@@ -15,8 +16,10 @@ mod log;
 mod packets;
 mod rules;
 
+pub use deid::deid;
 pub use engines::{cwl_outputs, execution_crate, execution_record, image_archive, image_names};
 pub use events::{access_token, canonical, claims, event, key, name, opening};
+pub use evidence::pack;
 pub use link::link_call;
 pub use log::{
     add_checkpoint, bundle, checkpoint, note, proof_file, tile_path, trust_policy, vkey, witness_key,
@@ -38,6 +41,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("claims", claims),
     ("constitution", constitution),
     ("cwl_outputs", cwl_outputs),
+    ("deid", deid),
     ("event", event),
     ("execution_crate", execution_crate),
     ("execution_record", execution_record),
@@ -49,6 +53,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("name", name),
     ("note", note),
     ("opening", opening),
+    ("pack", pack),
     ("proof_file", proof_file),
     ("table", table),
     ("tile_path", tile_path),

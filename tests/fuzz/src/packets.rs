@@ -18,12 +18,11 @@ const LIMITS: Limits = Limits {
 /// A random UUID, as a packet's identifier is one.
 const ID: Uuid = Uuid::from_u128(0x9796_155a_fe44_4614_89b8_7194_5f71_8ffb);
 
-/// Opens a packet, and a pack of evidence.
+/// Opens a packet.
 ///
 /// # Panics
-/// When an accepted packet breaks a limit, or is another one after it was written and opened again; and as a pack does.
+/// When an accepted packet breaks a limit, or is another one after it was written and opened again.
 pub fn bag(data: &[u8]) {
-    crate::evidence::pack(data);
     let Ok(bag) = Bag::from_zip(data, &LIMITS) else {
         return;
     };

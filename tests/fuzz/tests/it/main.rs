@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use daybook_fuzz::{TARGETS, Target};
 
-/// How many mutations of each file of a corpus are tried.
+/// How many mutations of each file of a corpus are tried, and of all its files together.
 const MUTATIONS: usize = 3_000;
+const ALL_MUTATIONS: usize = 20_000;
 
 /// Bytes and words that mean something to one of the parsers.
 const TOKENS: &[&[u8]] = &[
@@ -107,9 +108,10 @@ fn no_file_of_a_corpus_and_no_mutation_of_one_breaks_a_promise() {
         let files = corpus(name);
         assert!(!files.is_empty(), "corpus/{name} has no seeds");
         let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+        let mutations = (ALL_MUTATIONS / files.len()).clamp(1, MUTATIONS);
         for (file, seed) in &files {
             run(name, file, *target, seed);
-            for _ in 0..MUTATIONS {
+            for _ in 0..mutations {
                 let mut bytes = seed.clone();
                 let other = &files[numbers.below(files.len())].1;
                 mutate(&mut bytes, other, &mut numbers);
