@@ -132,11 +132,11 @@ fn a_key_that_is_not_the_logs_is_told_before_serve_fails_by_it() {
 
     // The operator names a second key, and the hub ends: either key is right at the next start.
     let x = base64url::encode(other_key(&other).public_key());
-    let seen: Vec<String> = hub.text("/log/checkpoint").lines().map(str::to_owned).collect();
-    let root = Hash::from_base64(&seen[2]).unwrap().to_base64url();
+    let note: Vec<String> = hub.text("/log/checkpoint").lines().map(str::to_owned).collect();
+    let root = Hash::from_base64(&note[2]).unwrap().to_base64url();
     let data = format!(
         r#"{{"key":"{x}","reason":"planned","size":{},"root":"{root}"}}"#,
-        seen[1]
+        note[1]
     );
     site.operator_says(&hub, &log_key, "log-key-rotated", [&data, "{}"])
         .unwrap();

@@ -1,4 +1,4 @@
-//! A hub before programs in Python that share no code with it: a library from PyPI, and the script of
+//! A hub before programs in Python that share no code with it: a library that others wrote, and the script of
 //! docs/how-to/verify-without-daybook.md.
 
 use std::process::{Command, Output};
