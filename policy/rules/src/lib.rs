@@ -4,7 +4,7 @@
 //! The table of roles, transitions, limits and schemas ([`Table`]), which is data and stands in the log itself; which
 //! streams an event depends on ([`reads`]); whether it may follow, and what becomes of the states ([`judge`]); which
 //! openings of sealed fields may come with it ([`check_openings`]); what in a text may tell who somebody is ([`deid`]); the
-//! public words of a job's state ([`words`]).
+//! public words of a job's state ([`words`]); why nothing came of one ([`stops`]).
 //!
 //! # Out of scope
 //! Form, signatures and the constitution (`ledger/core`), storage, time: nothing here looks at a clock.
@@ -20,6 +20,7 @@ mod kind;
 mod openings;
 mod refusal;
 mod source;
+pub mod stops;
 mod table;
 pub mod words;
 

@@ -69,6 +69,44 @@ pub fn figures(entries: &[Event], tre: &str) -> Figures {
     (volumes, spans.collect())
 }
 
+/// How often nothing came of a job of one TRE, or of all, by year and family of reasons: told by what was said last before.
+pub fn stops(entries: &[Event], tre: &str) -> BTreeMap<(i64, String), i64> {
+    let mut stops = BTreeMap::new();
+    for (_, job) in jobs(entries, tre) {
+        let own: Vec<&Claims> = entries
+            .iter()
+            .map(Event::claims)
+            .filter(|claims| claims.sub == job)
+            .collect();
+        for (at, claims) in own.iter().enumerate() {
+            let before = || own[..at].iter().rev();
+            let said = |kind: &str| {
+                before()
+                    .take_while(|one| one.kind != "decision-overturned")
+                    .any(|one| one.kind == kind)
+            };
+            let family = match claims.kind.as_str() {
+                "job-refused" if said("job-signed-off") => "start",
+                "job-refused" if said("job-checked") => "decision",
+                "job-refused" => "request",
+                "disclosure-refused" => "results",
+                "job-abandoned" => {
+                    let failed = before().find(|one| one.kind == "run-failed");
+                    match failed.and_then(|one| one.data["code"].as_str()) {
+                        Some("host-lost" | "memory-limit" | "time-limit") => "capacity",
+                        Some("input-missing") => "data",
+                        Some("tool-error") => "analysis",
+                        _ => "stopped",
+                    }
+                }
+                _ => continue,
+            };
+            *stops.entry((year(claims.iat), family.to_owned())).or_default() += 1;
+        }
+    }
+    stops
+}
+
 /// The jobs at a TRE, or at all: when each was submitted, and its stream.
 fn jobs(entries: &[Event], tre: &str) -> Vec<(i64, Stream)> {
     let submissions = entries

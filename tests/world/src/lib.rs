@@ -51,7 +51,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub use self::draft::{Draft, sample};
-pub use self::figures::{Figures, figures, year};
+pub use self::figures::{Figures, figures, stops, year};
 pub use self::founding::Cast;
 pub use self::jobs::Ending;
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use daybook_core::id::Stream;
+use daybook_rules::stops;
 use daybook_store::project::{AnyRows, Entry, Fold, FoldError, Rows};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use uuid::Uuid;
 
-use super::{EVERYWHERE, Span, Timed, Volume, span};
+use super::{EVERYWHERE, Span, Stop, Timed, Volume, span};
 use crate::jobs::opened;
 
 /// What is counted of a job, by the type of the entry that says it.
@@ -37,12 +38,26 @@ fn ended(kind: &str) -> Option<&'static str> {
     })
 }
 
+/// How far a job has come after an entry of this type, as far as that matters for why it ends.
+fn stands(kind: &str, before: &str) -> Option<&'static str> {
+    Some(match kind {
+        "job-checked" => "checked",
+        "job-signed-off" => "signed-off",
+        "job-admitted" => "admitted",
+        "outputs-assessed" => "assessed",
+        // One that was refused is checked again; one that was withheld is looked at again.
+        "decision-overturned" if before != "assessed" => "collected",
+        _ => return None,
+    })
+}
+
 /// The changes of a batch.
 #[derive(Default)]
 pub(super) struct Changes {
     jobs: Rows<Timed>,
     spans: Rows<Span>,
     volumes: Rows<Volume>,
+    stops: Rows<Stop>,
     /// What this batch adds to spans: by TRE, year and stage; steps with how many jobs took as long.
     gathered: BTreeMap<(String, i64, String), BTreeMap<i64, i64>>,
 }
@@ -71,7 +86,10 @@ impl Fold for Changes {
                 self.volumes.want((tre.clone(), year, what.to_owned()));
             }
             if let Some(stage) = ended(&entry.kind) {
-                self.spans.want((tre, year, stage.to_owned()));
+                self.spans.want((tre.clone(), year, stage.to_owned()));
+            }
+            for family in stops::families_of(&entry.kind) {
+                self.stops.want((tre.clone(), year, family.to_owned()));
             }
         }
         Ok(())
@@ -88,6 +106,8 @@ impl Fold for Changes {
                     assessed: None,
                     decided: None,
                     released: None,
+                    stood: "collected".to_owned(),
+                    failure: None,
                 });
                 self.count(tre, entry.at, "submitted");
             }
@@ -101,13 +121,18 @@ impl Fold for Changes {
 
     fn tables(&mut self) -> Vec<&mut dyn AnyRows> {
         self.settle();
-        vec![&mut self.jobs, &mut self.spans, &mut self.volumes]
+        vec![
+            &mut self.jobs,
+            &mut self.spans,
+            &mut self.volumes,
+            &mut self.stops,
+        ]
     }
 }
 
 /// Whether an entry of a job's stream changes nothing here.
 fn is_idle(kind: &str) -> bool {
-    counted(kind).is_none() && ended(kind).is_none() && kind != "outputs-assessed"
+    counted(kind).is_none() && ended(kind).is_none() && stands(kind, "").is_none() && kind != "run-failed"
 }
 
 impl Changes {
@@ -117,6 +142,7 @@ impl Changes {
         // From when on the stage that ends here is reckoned; a second time is not.
         let mut since = None;
         let mut is_first = true;
+        let mut family = None;
         self.jobs.change(&(job,), entry, |row| {
             match entry.kind.as_str() {
                 "job-signed-off" if row.signed_off.is_none() => {
@@ -139,10 +165,22 @@ impl Changes {
                     since = Some(row.submitted).filter(|_| is_first);
                     row.released.get_or_insert(at);
                 }
+                "run-failed" => row.failure = entry.maybe_text("code"),
                 _ => {}
+            }
+            let by = match (entry.kind.as_str(), &row.failure) {
+                ("job-abandoned", Some(code)) => code.as_str(),
+                _ => row.stood.as_str(),
+            };
+            family = stops::family(&entry.kind, by);
+            if let Some(stood) = stands(&entry.kind, &row.stood) {
+                stood.clone_into(&mut row.stood);
             }
             Ok(())
         })?;
+        if let Some(family) = family {
+            self.stop(&tre, at, family);
+        }
         if let (Some(since), Some(stage)) = (since, ended(&entry.kind)) {
             for tre in [EVERYWHERE, &tre] {
                 let key = (tre.to_owned(), year(at), stage.to_owned());
@@ -180,6 +218,21 @@ impl Changes {
                 tre: key.0,
                 year: key.1,
                 what: key.2,
+                n,
+            });
+        }
+    }
+}
+
+impl Changes {
+    fn stop(&mut self, tre: &str, at: i64, family: &str) {
+        for tre in [EVERYWHERE, tre] {
+            let key = (tre.to_owned(), year(at), family.to_owned());
+            let n = self.stops.get(&key).map_or(0, |row| row.n) + 1;
+            self.stops.put(Stop {
+                tre: key.0,
+                year: key.1,
+                family: key.2,
                 n,
             });
         }

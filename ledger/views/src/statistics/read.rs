@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{NAME, Span, VERSION, Volume, span};
+use super::{NAME, Span, Stop, VERSION, Volume, span};
 use crate::ViewError;
 use crate::read::{Query, Views};
 
@@ -16,6 +16,8 @@ pub struct Statistics {
     pub as_of: u64,
     /// How often something happened: by year and what.
     pub volumes: BTreeMap<(i64, String), i64>,
+    /// How often nothing came of a job: by year and family of reasons.
+    pub stops: BTreeMap<(i64, String), i64>,
     /// How long stages took: by year and stage; steps of minutes with how many jobs took as long.
     pub spans: BTreeMap<(i64, String), Vec<(i64, i64)>>,
 }
@@ -26,11 +28,16 @@ impl Views {
         let query = |order| Query::new((NAME, VERSION), order, true).only("tre = $", Some(tre.to_owned()));
         let (as_of, volumes) = self.read::<Volume>(&query(&["year", "what"]), MOST).await?;
         let (also, spans) = self.read::<Span>(&query(&["year", "stage"]), MOST).await?;
+        let (again, stops) = self.read::<Stop>(&query(&["year", "family"]), MOST).await?;
         Ok(Statistics {
-            as_of: as_of.min(also),
+            as_of: as_of.min(also).min(again),
             volumes: volumes
                 .into_iter()
                 .map(|row| ((row.year, row.what), row.n))
+                .collect(),
+            stops: stops
+                .into_iter()
+                .map(|row| ((row.year, row.family), row.n))
                 .collect(),
             spans: spans
                 .into_iter()

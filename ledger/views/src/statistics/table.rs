@@ -22,6 +22,10 @@ rows! {
         decided: Option<i64>,
         /// When something of it was released first.
         released: Option<i64>,
+        /// How far it has come, as far as it matters for why it ends: collected, checked, signed-off, admitted or assessed.
+        stood: String,
+        /// The code of its last run that failed.
+        failure: Option<String>,
     }
 }
 
@@ -53,6 +57,22 @@ rows! {
             year: i64,
             /// What happened: a code.
             what: String,
+        }
+        /// How often.
+        n: i64,
+    }
+}
+
+rows! {
+    /// How often nothing came of a TRE's jobs in a year, by the family of reasons.
+    pub struct Stop in "stops", fill 60, indexes [] {
+        key {
+            /// The TRE; empty for all together.
+            tre: String,
+            /// The year, in Coordinated Universal Time.
+            year: i64,
+            /// The family: a code.
+            family: String,
         }
         /// How often.
         n: i64,

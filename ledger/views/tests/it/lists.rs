@@ -1,7 +1,7 @@
 //! Lists: filters, pages, and waiting for a tree size.
 
 use daybook_store::project::MAX_FOLD;
-use daybook_views::{Job, JobFilter, Listed, MAX_LIMIT, Page, ViewError};
+use daybook_views::{DatasetFilter, Job, JobFilter, Listed, Long, MAX_LIMIT, Page, ViewError};
 use daybook_world::Cast;
 use uuid::Uuid;
 
@@ -341,4 +341,54 @@ async fn answer_is_never_older_than_what_was_asked_for() {
         matches!(error, ViewError::Behind { view: "jobs", as_of, wanted } if (as_of, wanted) == (log.size - 1, log.size)),
         "{error:?}"
     );
+}
+
+#[tokio::test]
+async fn portions_begin_after_every_so_many_rows_and_together_are_the_list() {
+    let log = Log::with(everything().entries()).await;
+    let projector = log.fold().await;
+    let views = log.views(&projector);
+    let all = Page {
+        limit: MAX_LIMIT,
+        ..Page::default()
+    };
+    let datasets = views
+        .datasets(&DatasetFilter::default(), &all)
+        .await
+        .unwrap()
+        .rows;
+    assert!(datasets.len() >= 4, "{}", datasets.len());
+    let rows = 3;
+    let portions = views.portions(Long::Datasets, rows).await.unwrap();
+    assert_eq!(portions.len(), datasets.len().div_ceil(usize::from(rows)));
+    let mut found = Vec::new();
+    for after in portions {
+        let page = Page {
+            after,
+            limit: rows,
+            at_least: None,
+        };
+        found.extend(
+            views
+                .datasets(&DatasetFilter::default(), &page)
+                .await
+                .unwrap()
+                .rows,
+        );
+    }
+    assert_eq!(found, datasets);
+    // More than there is, and nothing at all.
+    assert_eq!(views.portions(Long::Workflows, 1_000).await.unwrap(), [None]);
+    projector.stop().await;
+    let log = Log::with(&everything().entries()[..3]).await;
+    let projector = log.fold().await;
+    let views = log.views(&projector);
+    for list in [Long::Projects, Long::Datasets, Long::Workflows] {
+        assert_eq!(views.portions(list, 2).await.unwrap(), [], "{list:?}");
+    }
+    assert_eq!(
+        views.organisation_portions(2).await.unwrap(),
+        Vec::<Option<String>>::new()
+    );
+    projector.stop().await;
 }
