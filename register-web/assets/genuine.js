@@ -35,9 +35,10 @@ async function ask(path, kind) {
   return kind === "json" ? answer.json() : answer.text();
 }
 
-// The signed note: its text, and its signature lines.
-async function checkpoint(vkey, origin) {
-  const note = await ask("/log/checkpoint");
+// The signed note, its text and its signature lines: the newest that enough witnesses have cosigned, if it covers the entry.
+async function checkpoint(vkey, origin, index) {
+  const witnessed = (await ask("/v1/witnesses", "json").catch(() => null))?.witnessed_size ?? 0;
+  const note = await ask(witnessed > index ? `/v1/checkpoints/${witnessed}` : "/log/checkpoint");
   const at = note.lastIndexOf("\n\n");
   const text = note.slice(0, at + 1);
   const lines = note.slice(at + 2).split("\n").filter(Boolean).map((line) => {
@@ -126,19 +127,19 @@ async function author(one, proved) {
   if (!registers || !(await proved(home, key.index))) throw new Wrong("signature");
 }
 
-// Witnesses that the log's own policy names and whose cosignatures hold.
+// Witnesses that the log's own policy names and whose cosignatures hold, and whether this site calls one of them independent.
 async function witnesses(point) {
-  const policy = await ask("/log/policy").catch(() => "");
-  const found = [];
-  for (const line of policy.split("\n")) {
-    const [word, , vkey] = line.split(/\s+/);
-    if (word !== "witness" || !vkey) continue;
-    const [name, , ...rest] = vkey.split("+");
+  const listed = await ask("/v1/witnesses", "json").catch(() => ({ witnesses: [] }));
+  const found = { names: [], independent: false };
+  for (const witness of listed.witnesses) {
+    const [name, , ...rest] = witness.key.split("+");
     const key = bytesOf(rest.join("+")).slice(1);
     for (const one of point.lines.filter((line) => line.name === name && line.value.length === 76)) {
       const time = new DataView(one.value.buffer, one.value.byteOffset + 4, 8).getBigUint64(0);
       const message = utf8.encode(`cosignature/v1\ntime ${time}\n${point.text}`);
-      if (await signed(key, one.value.slice(12), message)) found.push(name);
+      if (!(await signed(key, one.value.slice(12), message))) continue;
+      found.names.push(witness.name);
+      found.independent ||= witness.is_independent;
     }
   }
   return found;
@@ -167,7 +168,7 @@ async function page(path, one, index) {
 
 async function check({ index, leaf, key, origin, record }, tell) {
   const at = Number(index);
-  const point = await checkpoint(key, origin);
+  const point = await checkpoint(key, origin, at);
   tell("checkpoint", point.size);
   const rootFrom = tree(point.size);
   const proved = async (one, place) => same(await rootFrom(one.leaf, place), point.root);
@@ -178,12 +179,12 @@ async function check({ index, leaf, key, origin, record }, tell) {
   tell("inclusion");
   await author(one, proved);
   tell("signature", one.payload.iss);
-  const names = await witnesses(point);
+  const others = await witnesses(point);
   if (record) {
     await page(record, one, at);
     tell("page");
   }
-  return names;
+  return others;
 }
 
 for (const panel of panels) {
@@ -203,9 +204,10 @@ for (const panel of panels) {
     answer.className = "";
     let sentence;
     try {
-      const names = await check(panel.dataset, (step, value) => list.append(make("li", fill(words[`ok-${step}`], value))));
+      const others = await check(panel.dataset, (step, value) => list.append(make("li", fill(words[`ok-${step}`], value))));
       sentence = fill(words.holds, new Date().toLocaleTimeString(document.documentElement.lang, { timeStyle: "short" }));
-      list.append(make("li", names.length ? fill(words.witnesses, names.join(", ")) : words.alone));
+      list.append(make("li", others.names.length ? fill(words.witnesses, others.names.join(", ")) : words.alone));
+      if (others.names.length && !others.independent) list.append(make("li", words["no-outsider"]));
     } catch (error) {
       const isWrong = error instanceof Wrong;
       answer.className = "bad";

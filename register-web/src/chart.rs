@@ -1,12 +1,19 @@
 //! Charts as SVG, written by templates. Each stands beside a table that says the same; small numbers are drawn as nothing.
+//! Names stand above what is drawn, so that a picture is narrow and its words are as large as others on any screen.
 
-/// Units of the picture's width, and of what is left of the bars for their names.
-const WIDTH: i64 = 640;
-const LEFT: i64 = 170;
+/// Units of the picture's width.
+const WIDTH: i64 = 360;
 /// Units that are left for a number behind a bar.
-const BEHIND: i64 = 90;
-/// Height of a row.
-const ROW: i64 = 46;
+const BEHIND: i64 = 64;
+/// Height of a row: a name and two bars, or a name, a line and what it says.
+const ROW: i64 = 70;
+/// Where a row's name stands in it, and where its first bar begins.
+const NAME: i64 = 16;
+const FIRST: i64 = 23;
+/// Height of a bar with the space after it.
+const BAR: i64 = 18;
+/// Units that a dot reaches to each side.
+const DOT: i64 = 6;
 
 /// A bar: where it is, how long, and what stands behind it.
 pub(crate) struct Bar {
@@ -44,14 +51,14 @@ impl Bars {
         let mut top = 0;
         for (name, both) in rows {
             names.push(Name {
-                y: top + 24,
+                y: top + NAME,
                 text: name,
             });
             for (at, n) in (0..).zip(both) {
                 if n > 0 {
                     drawn.push(Bar {
-                        y: top + 4 + at * 18,
-                        width: scaled(n, most),
+                        y: top + FIRST + at * BAR,
+                        width: scaled(n, most, WIDTH - BEHIND),
                         label: crate::words::thousands(n.unsigned_abs()),
                         is_second: at == 1,
                     });
@@ -60,7 +67,7 @@ impl Bars {
             top += ROW;
         }
         Self {
-            height: top + 4,
+            height: top,
             names,
             drawn,
             legend,
@@ -75,6 +82,7 @@ pub(crate) struct Spread {
 }
 
 pub(crate) struct SpreadRow {
+    /// Where the row begins.
     pub(crate) y: i64,
     pub(crate) name: String,
     /// Where the line to the 90th percentile ends, and where the median is.
@@ -89,22 +97,22 @@ impl Spread {
         let top = rows.iter().map(|row| row.2).max().unwrap_or_default();
         let row =
             |(at, (name, median, most, said, also)): (i64, (String, i64, i64, String, String))| SpreadRow {
-                y: at * ROW + 20,
+                y: at * ROW,
                 name,
-                most: LEFT + scaled(most, top),
-                median: LEFT + scaled(median, top),
+                most: DOT + scaled(most, top, WIDTH - 2 * DOT),
+                median: DOT + scaled(median, top, WIDTH - 2 * DOT),
                 label: format!("{said} – {also}"),
             };
         let rows: Vec<SpreadRow> = (0..).zip(rows).map(row).collect();
         Self {
-            height: i64::try_from(rows.len()).unwrap_or_default() * ROW + 4,
+            height: i64::try_from(rows.len()).unwrap_or_default() * ROW,
             rows,
         }
     }
 }
 
-fn scaled(n: i64, most: i64) -> i64 {
-    (n.saturating_mul(WIDTH - LEFT - BEHIND) / most.max(1)).max(2)
+fn scaled(n: i64, most: i64, width: i64) -> i64 {
+    (n.saturating_mul(width) / most.max(1)).max(2)
 }
 
 #[cfg(test)]
@@ -116,7 +124,7 @@ mod tests {
         let rows = vec![("2025".to_owned(), [1000, 0]), ("2026".to_owned(), [500, 250])];
         let bars = Bars::of(rows, [String::new(), String::new()]);
         let widths: Vec<i64> = bars.drawn.iter().map(|bar| bar.width).collect();
-        assert_eq!(widths, [380, 190, 95]);
+        assert_eq!(widths, [296, 148, 74]);
         assert_eq!(bars.drawn[0].label, "1,000");
         assert!(
             Bars::of(Vec::new(), [String::new(), String::new()])

@@ -14,7 +14,7 @@ use crate::visit::Visit;
 use crate::words::{Language, thousands};
 
 /// What the script that checks a record may say.
-const BROWSER: [&str; 18] = [
+const BROWSER: [&str; 19] = [
     "again",
     "alone",
     "away",
@@ -26,6 +26,7 @@ const BROWSER: [&str; 18] = [
     "bad-signature",
     "button",
     "holds",
+    "no-outsider",
     "ok-checkpoint",
     "ok-inclusion",
     "ok-page",
@@ -36,6 +37,11 @@ const BROWSER: [&str; 18] = [
 ];
 /// Characters of a description for search engines and shared links.
 const DESCRIPTION: usize = 200;
+/// Authors that are named in a header, and bytes of the path of each, at most.
+const AUTHORS: usize = 5;
+const LINK: usize = 300;
+/// Bytes of one link in a header at most: a search may be as long as people like.
+const POST: usize = 1_000;
 
 /// The frame of a page. Templates know it as `page`.
 #[derive(Clone, Debug)]
@@ -128,14 +134,43 @@ impl Frame {
         self
     }
 
+    /// With a link for programs to an address that may be another site's.
+    #[must_use]
+    pub(crate) fn with_link(mut self, rel: &str, address: &str) -> Self {
+        self.posts.push(format!("<{address}>; rel=\"{rel}\""));
+        self
+    }
+
     /// With what it is about, by a type of schema.org.
     #[must_use]
-    pub(crate) fn of_type(mut self, kind: &str) -> Self {
-        for kind in ["AboutPage", kind] {
-            self.posts
-                .push(format!("<https://schema.org/{kind}>; rel=\"type\""));
-        }
-        self
+    pub(crate) fn of_type(self, kind: &str) -> Self {
+        self.of_page_type("AboutPage").of_page_type(kind)
+    }
+
+    /// With what the page itself is, by a type of schema.org.
+    #[must_use]
+    pub(crate) fn of_page_type(self, kind: &str) -> Self {
+        self.with_link("type", &format!("https://schema.org/{kind}"))
+    }
+
+    /// About one thing: under which address to cite it, where it is told of as data, and in which list it stands.
+    #[must_use]
+    pub(crate) fn about(self, path: &str, data: &str, list: &str) -> Self {
+        self.with_post("cite-as", path, "text/html")
+            .with_post("describedby", data, "application/json")
+            .with_post("collection", list, "text/html")
+    }
+
+    /// With the organisations that are behind it; long names would make a header that servers refuse.
+    #[must_use]
+    pub(crate) fn with_authors(self, names: &[String]) -> Self {
+        let paths = names
+            .iter()
+            .map(|name| format!("/organisations?name={}", self.escape(name)));
+        let paths: Vec<String> = paths.filter(|path| path.len() <= LINK).take(AUTHORS).collect();
+        paths
+            .iter()
+            .fold(self, |frame, path| frame.with_post("author", path, "text/html"))
     }
 
     /// All links for programs: those that were named, the page's own address, its licence and its feed.
@@ -151,6 +186,7 @@ impl Frame {
                 "<{feed}>; rel=\"alternate\"; type=\"application/atom+xml\""
             ));
         }
+        posts.retain(|post| post.len() <= POST);
         posts
     }
 

@@ -2,7 +2,7 @@
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequestParts as _, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
@@ -24,11 +24,15 @@ pub(crate) async fn stand_in_front(State(site): State<Site>, request: Request, n
     let moment = moment(&site);
     let tag = format!("W/\"{moment}-{}\"", visit.language.code());
     let is_reading = matches!(parts.method, Method::GET | Method::HEAD);
+    if let Some(plain) = without_slash(&visit.address, &parts.uri).filter(|_| is_reading) {
+        return guarded(elsewhere(plain), &site);
+    }
     let is_asset = visit.path.starts_with("/assets/");
-    if is_reading && !is_asset && knows(&parts.headers, &tag) {
+    let is_of_now = is_of_this_moment(&visit.path);
+    if is_reading && !is_asset && !is_of_now && knows(&parts.headers, &tag) {
         return guarded(tagged(StatusCode::NOT_MODIFIED.into_response(), &tag), &site);
     }
-    let is_kept = parts.method == Method::GET && !is_asset && !is_of_this_moment(&visit.path);
+    let is_kept = parts.method == Method::GET && !is_asset && !is_of_now;
     let address = is_kept.then(|| format!("{} {}", visit.address, parts.uri));
     if let Some(found) = address
         .as_ref()
@@ -45,7 +49,29 @@ pub(crate) async fn stand_in_front(State(site): State<Site>, request: Request, n
         Some(address) => keep(&site, &moment, address, response).await,
         None => response,
     };
-    guarded(tagged(response, &tag), &site)
+    let response = if is_of_now {
+        asked_again(response)
+    } else {
+        tagged(response, &tag)
+    };
+    guarded(response, &site)
+}
+
+/// The address without the slash at the end of its path; `None` where it has none. It is written whole: a path that begins with
+/// two slashes would, by itself, name another site.
+fn without_slash(address: &str, uri: &Uri) -> Option<HeaderValue> {
+    let plain = uri.path().strip_suffix('/')?.trim_end_matches('/');
+    if plain.is_empty() && uri.path() == "/" {
+        return None;
+    }
+    let plain = if plain.is_empty() { "/" } else { plain };
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    HeaderValue::from_str(&format!("{address}{plain}{query}")).ok()
+}
+
+/// Each page has one address: who asks for another spelling of it is sent there.
+fn elsewhere(location: HeaderValue) -> Response {
+    (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, location)]).into_response()
 }
 
 /// Whether a page says how things are at this moment: what has been published and cosigned meanwhile, and how old it is.
@@ -76,13 +102,13 @@ async fn keep(site: &Site, moment: &str, address: String, response: Response) ->
     Response::from_parts(parts, Body::from(body))
 }
 
-/// What pages are made of besides their addresses: the views, the checkpoint, the day (pages say how long ago something was),
+/// What pages are made of besides their addresses: every view, the checkpoint, the day (pages say how long ago something was),
 /// and the program. With the language it is the tag of every page, since a tag is compared for one address only.
 fn moment(site: &Site) -> String {
     let day = Timestamp::now().as_second() / 86_400;
     format!(
         "{}-{}-{day}-{}",
-        site.size(),
+        site.moved(),
         site.published.latest().map_or(0, |latest| latest.head.size),
         assets::build()
     )
@@ -99,13 +125,17 @@ fn knows(headers: &HeaderMap, tag: &str) -> bool {
         .any(|one| one.trim().trim_start_matches("W/") == bare)
 }
 
-/// Kept, and asked for again each time: what is erased must not go on being shown from somebody's copy.
 fn tagged(mut response: Response, tag: &str) -> Response {
-    let headers = response.headers_mut();
     if let Ok(tag) = HeaderValue::from_str(tag) {
-        headers.entry(header::ETAG).or_insert(tag);
+        response.headers_mut().entry(header::ETAG).or_insert(tag);
     }
-    headers
+    asked_again(response)
+}
+
+/// Kept, and asked for again each time: what is erased must not go on being shown from somebody's copy.
+fn asked_again(mut response: Response) -> Response {
+    response
+        .headers_mut()
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("public, no-cache"));
     response

@@ -26,6 +26,12 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/datasets/{id}/feed.atom", get(atom::dataset))
         .route("/projects/{id}/card", get(card::get))
         .route("/data/fields.json", get(export::fields))
-        .route("/sitemap.xml", get(sitemap::get))
+        .route("/sitemap.xml", get(sitemap::index))
+        .route("/sitemap-pages.xml", get(sitemap::pages))
+        .route("/sitemap-projects.xml", get(sitemap::projects))
+        .route("/sitemap-tres.xml", get(sitemap::tres))
+        .route("/sitemap-datasets.xml", get(sitemap::datasets))
+        .route("/sitemap-organisations.xml", get(sitemap::organisations))
+        .route("/sitemap-workflows.xml", get(sitemap::workflows))
         .route("/robots.txt", get(sitemap::robots))
 }

@@ -11,7 +11,7 @@ mod home;
 mod job;
 mod jobs;
 mod numbers;
-mod organisations;
+pub(crate) mod organisations;
 mod project;
 pub(crate) mod projects;
 mod record;

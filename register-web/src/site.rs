@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use daybook_store::publish::Published;
+use daybook_store::publish::{Published, Released};
 use daybook_store::read::Reader;
+use daybook_store::witnessed::Witnesses;
 use daybook_views::Views;
 use serde::Deserialize;
 
@@ -50,6 +51,18 @@ pub struct Site {
     pub(crate) log_key: Arc<str>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) kept: Kept,
+    /// Who watches the log; nobody does by default.
+    pub(crate) watch: Option<Watch>,
+}
+
+/// Who watches a log.
+#[derive(Clone)]
+pub(crate) struct Watch {
+    pub(crate) witnesses: Witnesses,
+    /// Names, in the policy, of those that are from outside of the federation.
+    pub(crate) independent: Arc<[String]>,
+    /// Whether no checkpoint is shown before the quorum has cosigned it.
+    pub(crate) waits: bool,
 }
 
 impl Site {
@@ -69,7 +82,48 @@ impl Site {
             log_key: log_key.into(),
             settings: Arc::new(settings),
             kept: Kept::default(),
+            watch: None,
         }
+    }
+
+    /// The same where witnesses watch the log, of which those of these names are from outside of the federation. Where the
+    /// hub `waits`, no checkpoint is shown before the quorum has cosigned it.
+    #[must_use]
+    pub fn witnessed(mut self, witnesses: Witnesses, independent: Arc<[String]>, waits: bool) -> Self {
+        self.watch = Some(Watch {
+            witnesses,
+            independent,
+            waits,
+        });
+        self
+    }
+
+    /// The newest signed checkpoint, with the cosignatures that it has so far.
+    pub(crate) fn newest(&self) -> Option<Released> {
+        match &self.watch {
+            Some(watch) if watch.waits => watch.witnesses.witnessed(),
+            Some(watch) => Some(watch.witnesses.decorated(self.published.latest()?)),
+            None => self.published.latest(),
+        }
+    }
+
+    /// The checkpoint that says most of an entry: the newest that enough witnesses have cosigned, if it covers the entry, or
+    /// one with any cosignature, or the newest at all.
+    pub(crate) fn covering(&self, index: u64) -> Option<Released> {
+        let watch = self.watch.as_ref();
+        let witnessed = watch.and_then(|watch| watch.witnesses.witnessed());
+        let cosigned = watch
+            .filter(|watch| !watch.waits)
+            .and_then(|watch| watch.witnesses.cosigned());
+        let all = [witnessed, cosigned, self.newest()];
+        all.into_iter()
+            .flatten()
+            .find(|released| index < released.head.size)
+    }
+
+    /// Changes whenever any view has moved: the sum of the tree sizes that they have reached.
+    pub(crate) fn moved(&self) -> u64 {
+        self.views.progress().sizes().into_values().sum()
     }
 
     /// The tree size that every view has reached: what an answer from now on is at least as new as.

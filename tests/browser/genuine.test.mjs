@@ -45,14 +45,32 @@ test("a genuine record is told so, on its page and on the page of its check", as
   }
 });
 
+test("the witnesses that have signed are named, on the page and by the reader's own browser", async () => {
+  const page = await browser.newPage();
+  await page.goto(base + pages.check);
+  assert.match(await page.innerText(".now"), /signed the same checkpoint: .*outside/);
+  await page.click("[data-genuine] button");
+  await page.waitForSelector("[data-outcome=good]");
+  assert.match(await page.innerText("[data-genuine]"), /also signed by: .*outside/);
+  await page.goto(`${base}/record`);
+  const rows = await page.$$eval("table tbody tr", (all) => all.map((one) => one.innerText));
+  assert.equal(rows.length, 3);
+  assert.equal(rows.filter((row) => /outside of this network/.test(row)).length, 1);
+  assert.ok(rows.every((row) => / ago\)/.test(row)), rows.join("; "));
+  await page.close();
+});
+
+// The newest, or the newest that enough witnesses have cosigned.
+const CHECKPOINT = /\/(log\/checkpoint|v1\/checkpoints\/\d+)$/;
+
 const tampered = {
   "words on the page": [
     async () => {},
     (page) => page.evaluate(() => (document.querySelector("[data-field=lay_summary] p").textContent = "Something else.")),
   ],
   "the page's record": [answer("**/record.json", text((body) => body.replace("Asthma", "Eczema")))],
-  "the size in the checkpoint": [answer("**/log/checkpoint", text((body) => body.replace(/\n(\d+)\n/, (_, size) => `\n${size - 1}\n`)))],
-  "the root in the checkpoint": [answer("**/log/checkpoint", text((body) => body.replace(/\n(.)(.*=)\n\n/, (_, a, b) => `\n${a === "A" ? "B" : "A"}${b}\n\n`)))],
+  "the size in the checkpoint": [answer(CHECKPOINT, text((body) => body.replace(/\n(\d+)\n/, (_, size) => `\n${size - 1}\n`)))],
+  "the root in the checkpoint": [answer(CHECKPOINT, text((body) => body.replace(/\n(.)(.*=)\n\n/, (_, a, b) => `\n${a === "A" ? "B" : "A"}${b}\n\n`)))],
   "the entry": [
     (page) =>
       page.route(`**/v1/events/${pages.entry}`, async (route) => {

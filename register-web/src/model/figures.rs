@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use daybook_rules::stops::FAMILIES;
 use daybook_views::Statistics;
 use daybook_views::statistics::{STAGES, quantile};
 
@@ -58,6 +59,13 @@ pub(crate) struct YearRow {
     pub(crate) told: Vec<(&'static str, Told)>,
 }
 
+/// How often nothing came of analyses for reasons of one family.
+pub(crate) struct StopRow {
+    pub(crate) family: &'static str,
+    /// Years as in [`Figures::years`].
+    pub(crate) told: Vec<(i64, Told)>,
+}
+
 /// How long a stage took.
 pub(crate) struct StageRow {
     pub(crate) stage: &'static str,
@@ -70,6 +78,8 @@ pub(crate) struct StageRow {
 pub(crate) struct Figures {
     /// The last year first.
     pub(crate) years: Vec<YearRow>,
+    /// Every family of reasons; empty where something came of every analysis.
+    pub(crate) stops: Vec<StopRow>,
     pub(crate) stages: Vec<StageRow>,
     /// The first and the last year from which the times are.
     pub(crate) since: i64,
@@ -92,8 +102,10 @@ impl Figures {
                 })
                 .collect(),
         };
+        let shown: Vec<i64> = years.iter().rev().take(YEARS).copied().collect();
         Self {
-            years: years.iter().rev().take(YEARS).copied().map(year).collect(),
+            stops: stop_rows(&shown, statistics),
+            years: shown.into_iter().map(year).collect(),
             stages: STAGES
                 .iter()
                 .map(|stage| stage_row(stage, statistics, since))
@@ -121,6 +133,17 @@ impl Figures {
         Bars::of(rows.collect(), names)
     }
 
+    /// Why nothing came of analyses in the last two years, as a picture; what did not happen is left out.
+    pub(crate) fn stop_bars(&self, frame: &Frame) -> Bars {
+        let rows = self.stops.iter().filter_map(|row| {
+            let nth = |nth: usize| row.told.get(nth).map_or(0, |(_, told)| told.number());
+            let both = [nth(0), nth(1)];
+            (both != [0, 0]).then(|| (frame.code("stop", row.family).to_owned(), both))
+        });
+        let year = |nth: usize| self.years.get(nth).map(|row| row.year.to_string());
+        Bars::of(rows.collect(), [0, 1].map(|nth| year(nth).unwrap_or_default()))
+    }
+
     /// How long the stages took, as a picture.
     pub(crate) fn spread(&self, frame: &Frame) -> Spread {
         let rows = self.stages.iter().filter_map(|row| {
@@ -130,6 +153,23 @@ impl Figures {
         });
         Spread::of(rows.collect())
     }
+}
+
+fn stop_rows(years: &[i64], statistics: &Statistics) -> Vec<StopRow> {
+    if statistics.stops.is_empty() {
+        return Vec::new();
+    }
+    let row = |family: &'static str| StopRow {
+        family,
+        told: years
+            .iter()
+            .map(|year| {
+                let n = statistics.stops.get(&(*year, family.to_owned()));
+                (*year, Told::of(n.copied().unwrap_or_default()))
+            })
+            .collect(),
+    };
+    FAMILIES.into_iter().map(row).collect()
 }
 
 fn stage_row(stage: &'static str, statistics: &Statistics, since: i64) -> StageRow {

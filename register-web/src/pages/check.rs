@@ -14,10 +14,10 @@ use daybook_views::register::digest;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Shown, show};
+use super::{Shown, posted};
 use crate::failure::Failure;
 use crate::frame::Frame;
-use crate::model::checkpoint::witnesses;
+use crate::model::checkpoint::cosigners;
 use crate::site::Site;
 use crate::visit::Visit;
 
@@ -52,7 +52,8 @@ struct Check {
     answer: Outcome,
     now: i64,
     steps: Vec<Step>,
-    witnesses: Vec<String>,
+    /// Who has cosigned that checkpoint: name, and whether it is from outside of the federation.
+    witnesses: Vec<(String, bool)>,
     checkpoint: String,
     log_key: String,
 }
@@ -60,7 +61,7 @@ struct Check {
 /// The check of an entry.
 pub(crate) async fn get(State(site): State<Site>, visit: Visit, Path(index): Path<String>) -> Shown {
     let (index, entry) = entry(&site, &index).await?;
-    let released = site.published.latest();
+    let covers = site.covering(index);
     let event = Event::parse(&entry.event).ok();
     let mut steps = vec![Step {
         words: visit.language.say("check.step-form").to_owned(),
@@ -79,12 +80,11 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit, Path(index): Pat
             .fill("check.step-signature", &[("author", &entry.author)]),
         outcome: holds(signed),
     });
-    let covers = released.as_ref().filter(|released| index < released.head.size);
-    let included = match covers {
+    let included = match &covers {
         Some(released) => holds(is_included(&site, &entry, released).await?),
         None => Outcome::Open,
     };
-    let entries = crate::words::thousands(covers.map_or(0, |released| released.head.size));
+    let entries = crate::words::thousands(covers.as_ref().map_or(0, |released| released.head.size));
     steps.push(Step {
         words: visit.language.fill("check.step-inclusion", &[("size", &entries)]),
         outcome: included,
@@ -110,8 +110,13 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit, Path(index): Pat
         &visit.language.fill("check.title", &[("number", &number)]),
     );
     frame.is_indexed = false;
+    let frame = frame
+        .with_post("cite-as", &format!("/check/{index}"), "text/html")
+        .with_post("describedby", &format!("/v1/events/{index}"), "application/json")
+        .with_post("item", &format!("/check/{index}/entry.jws"), "application/jose")
+        .of_type("DigitalDocument");
     let claims = event.as_ref().map(Event::claims);
-    show(&Check {
+    let page = Check {
         index,
         leaf: entry.leaf.to_base64url(),
         kind_words: kind_words(&visit, &entry.kind),
@@ -121,12 +126,12 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit, Path(index): Pat
         answer,
         now: Timestamp::now().as_second(),
         steps,
-        witnesses: covers
-            .map(|released| witnesses(released, &site.log_key))
-            .unwrap_or_default()
-            .into_iter()
-            .map(|witness| witness.name)
-            .collect(),
+        witnesses: site
+            .watch
+            .as_ref()
+            .zip(covers.as_ref())
+            .map(|(watch, released)| cosigners(watch, released))
+            .unwrap_or_default(),
         checkpoint: covers
             .map(|released| released.note.to_string())
             .unwrap_or_default(),
@@ -135,7 +140,8 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit, Path(index): Pat
         stream: entry.stream,
         kind: entry.kind,
         page: frame,
-    })
+    };
+    posted(&page, &page.page)
 }
 
 /// The entry's bytes, as its author signed them.
@@ -272,10 +278,14 @@ impl Check {
 
     fn witness_words(&self) -> String {
         if self.witnesses.is_empty() {
-            self.page.say("check.witnesses-none").to_owned()
+            return self.page.say("check.witnesses-none").to_owned();
+        }
+        let names: Vec<&str> = self.witnesses.iter().map(|(name, _)| name.as_str()).collect();
+        let words = self.page.fill("check.witnesses", "names", names.join(", "));
+        if self.witnesses.iter().any(|(_, is_independent)| *is_independent) {
+            words
         } else {
-            self.page
-                .fill("check.witnesses", "names", self.witnesses.join(", "))
+            format!("{words} {}", self.page.say("check.witnesses-own"))
         }
     }
 }

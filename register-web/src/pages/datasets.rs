@@ -8,7 +8,7 @@ use daybook_views::{Dataset, DatasetFilter, JobFilter, NewestKey, Page};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Shown, first, posted, show};
+use super::{Shown, first, posted};
 use crate::failure::Failure;
 use crate::frame::Frame;
 use crate::machine::linked;
@@ -76,7 +76,8 @@ pub(crate) async fn all(State(site): State<Site>, visit: Visit, Query(asked): Qu
     );
     let mut frame = Frame::new(&site, &visit, "tres", &title)
         .described(visit.language.say("datasets.lead"))
-        .true_to(found.as_of);
+        .true_to(found.as_of)
+        .of_page_type("CollectionPage");
     let query = tre
         .as_ref()
         .map(|tre| format!("?tre={}", frame.escape(tre)))
@@ -89,7 +90,7 @@ pub(crate) async fn all(State(site): State<Site>, visit: Visit, Query(asked): Qu
         let place = paging::encode(&(row.registered, row.id));
         frame.to(format!("/datasets{query}{join}after={place}"))
     });
-    show(&Datasets {
+    let page = Datasets {
         rows: found
             .rows
             .iter()
@@ -104,7 +105,8 @@ pub(crate) async fn all(State(site): State<Site>, visit: Visit, Query(asked): Qu
         of,
         next,
         page: frame,
-    })
+    };
+    posted(&page, &page.page)
 }
 
 #[derive(Template)]
@@ -161,7 +163,11 @@ pub(crate) async fn one(State(site): State<Site>, visit: Visit, Path(id): Path<S
         .with_feed(format!("/datasets/{id}/feed.atom"));
     frame.is_indexed = text.title.is_some();
     let mut frame = frame
-        .with_post("collection", "/datasets", "text/html")
+        .about(
+            &format!("/datasets/{id}"),
+            &format!("/v1/datasets/{id}"),
+            "/datasets",
+        )
         .of_type("Dataset");
     frame.linked = linked::dataset(&text, &names.tre(&row.tre), &frame.address());
     let page = DatasetPage {

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Shown, show};
+use super::{Shown, posted};
 use crate::failure::Failure;
 use crate::frame::Frame;
 use crate::model::difference::{self, Piece};
@@ -122,17 +122,20 @@ pub(crate) async fn get(
         &visit.language.fill("history.title", &[("title", &title)]),
     )
     .true_to(found.as_of)
-    .with_feed(format!("/projects/{id}/feed.atom"));
+    .with_feed(format!("/projects/{id}/feed.atom"))
+    .with_post("collection", &format!("/projects/{id}"), "text/html")
+    .of_page_type("CollectionPage");
     frame.is_indexed = false;
     let next = rows.last().filter(|_| editions.len() > shown);
     let next = next.map(|row| frame.to(format!("/projects/{id}/history?before={}", row.version)));
-    show(&History {
+    let page = History {
         page: frame,
         id,
         title,
         rows,
         next,
-    })
+    };
+    posted(&page, &page.page)
 }
 
 /// One version as it stood.
@@ -155,9 +158,17 @@ pub(crate) async fn version(
         .language
         .fill("history.version-title", &[("title", &title), ("number", &number)]);
     let mut frame = Frame::new(&site, &visit, "projects", &heading)
-        .with_data(format!("/projects/{id}/versions/{number}/record.json"));
+        .with_data(format!("/projects/{id}/versions/{number}/record.json"))
+        .about(
+            &format!("/projects/{id}/versions/{number}"),
+            &format!("/projects/{id}/versions/{number}/record.json"),
+            &format!("/projects/{id}/history"),
+        )
+        .with_post("latest-version", &format!("/projects/{id}"), "text/html")
+        .with_authors(&ProjectText::of(&edition).organisations)
+        .of_type("ResearchProject");
     frame.is_indexed = false;
-    show(&VersionPage {
+    let page = VersionPage {
         id,
         title,
         newest,
@@ -165,7 +176,8 @@ pub(crate) async fn version(
         has_lost: edition.has_lost,
         version: edition.version,
         page: frame,
-    })
+    };
+    posted(&page, &page.page)
 }
 
 /// The document whose digest a version carries, in its canonical form: what a reader's own program hashes.

@@ -5,7 +5,7 @@ use axum::extract::State;
 use daybook_views::Page;
 use daybook_views::register::{Hit, SearchFilter, Sort};
 
-use super::{Shown, show};
+use super::{Shown, posted};
 use crate::frame::Frame;
 use crate::machine::linked;
 use crate::model::names::Names;
@@ -37,9 +37,11 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit) -> Shown {
     let mut frame = Frame::new(&site, &visit, "home", visit.language.say("home.title"))
         .described(visit.language.say("home.lead"))
         .true_to(found.as_of)
-        .with_feed("/projects.atom".to_owned());
+        .with_feed("/projects.atom".to_owned())
+        .with_post("describedby", "/projects.json", "application/json")
+        .of_page_type("WebSite");
     frame.linked = linked::site(&frame);
-    show(&Home {
+    let page = Home {
         page: frame,
         projects: facets.total,
         latest: found
@@ -47,7 +49,8 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit) -> Shown {
             .iter()
             .map(|hit| ProjectRow::of(&hit.row, &names))
             .collect(),
-    })
+    };
+    posted(&page, &page.page)
 }
 
 /// The TREs of rows.

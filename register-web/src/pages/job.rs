@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Shown, show};
+use super::{Shown, posted};
 use crate::failure::Failure;
 use crate::frame::Frame;
 use crate::model::job::JobRow;
@@ -76,11 +76,14 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit, Path(id): Path<S
     let title_text = visit.language.fill("job.title", &[("tre", &row.tre_name)]);
     let mut frame = Frame::new(&site, &visit, "projects", &title_text)
         .described(&row.sentence)
-        .true_to(found.as_of);
+        .true_to(found.as_of)
+        .about(&format!("/jobs/{id}"), &format!("/v1/jobs/{id}"), "/jobs")
+        .with_post("author", &format!("/tres/{}", job.tre), "text/html")
+        .of_type("Action");
     frame.is_indexed = is_public;
     let text =
         |part: Option<&daybook_views::register::Part>| part.and_then(|part| part.text("title")).map(clean);
-    show(&JobPage {
+    let page = JobPage {
         id,
         project: job.project,
         project_title: title,
@@ -100,7 +103,8 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit, Path(id): Path<S
         steps,
         row,
         page: frame,
-    })
+    };
+    posted(&page, &page.page)
 }
 
 /// The jobs of the same request, at other TREs.

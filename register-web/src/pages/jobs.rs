@@ -9,7 +9,7 @@ use daybook_views::{JobFilter, JobKey, NewestKey, Page};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Shown, show};
+use super::{Shown, posted};
 use crate::failure::Failure;
 use crate::frame::Frame;
 use crate::model::job::JobRow;
@@ -112,7 +112,8 @@ async fn list(site: &Site, visit: &Visit, asked: Asked) -> Shown {
     let names = Names::read(&site.views, streams.collect()).await?;
     let mut frame = Frame::new(site, visit, "projects", visit.language.say("jobs.title"))
         .described(visit.language.say("jobs.lead"))
-        .true_to(found.as_of);
+        .true_to(found.as_of)
+        .of_page_type("CollectionPage");
     let query = asked.query(&frame, "");
     frame.path = format!("/jobs{query}");
     frame.is_indexed = query.is_empty();
@@ -121,7 +122,7 @@ async fn list(site: &Site, visit: &Visit, asked: Asked) -> Shown {
         let join = if query.is_empty() { '?' } else { '&' };
         frame.to(format!("/jobs{query}{join}after={}", place(job.place())))
     });
-    show(&Jobs {
+    let page = Jobs {
         rows: found
             .rows
             .iter()
@@ -136,7 +137,8 @@ async fn list(site: &Site, visit: &Visit, asked: Asked) -> Shown {
         next,
         clear: (!query.is_empty()).then(|| frame.to("/jobs")),
         page: frame,
-    })
+    };
+    posted(&page, &page.page)
 }
 
 fn place(JobKey { index, id }: JobKey) -> String {

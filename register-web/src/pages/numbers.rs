@@ -6,7 +6,7 @@ use daybook_views::Page;
 use daybook_views::register::SearchFilter;
 use daybook_views::statistics::EVERYWHERE;
 
-use super::{Shown, show};
+use super::{Shown, posted};
 use crate::frame::Frame;
 use crate::model::figures::Figures;
 use crate::model::names::Names;
@@ -46,11 +46,13 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit) -> Shown {
     tres.sort_by(|a, b| a.1.cmp(&b.1));
     let frame = Frame::new(&site, &visit, "numbers", visit.language.say("numbers.title"))
         .described(visit.language.say("numbers.lead"))
-        .true_to(statistics.as_of);
-    show(&Numbers {
+        .true_to(statistics.as_of)
+        .of_type("Dataset");
+    let page = Numbers {
         figures: Figures::of(&statistics),
         projects: facets.total,
         tres,
         page: frame,
-    })
+    };
+    posted(&page, &page.page)
 }

@@ -5,7 +5,7 @@ use axum::extract::{Query, State};
 use daybook_views::register::{SearchFilter, Sort};
 use serde::Deserialize;
 
-use super::{Shown, first, show};
+use super::{Shown, first, posted};
 use crate::failure::Failure;
 use crate::frame::Frame;
 use crate::model::names::Names;
@@ -60,20 +60,16 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit, Query(asked): Qu
 }
 
 async fn all(site: &Site, visit: &Visit, asked: &Asked) -> Shown {
-    let after = if asked.after.is_empty() {
-        None
-    } else {
-        let name = paging::decode::<String>(&asked.after).filter(|name| !name.contains('\0'));
-        Some(name.ok_or(Failure::Malformed)?)
-    };
+    let after = name_of(&asked.after)?;
     let found = site.views.register_organisations(after.as_deref(), ROWS).await?;
     let mut frame = Frame::new(site, visit, "projects", visit.language.say("organisations.title"))
         .described(visit.language.say("organisations.lead"))
-        .true_to(found.as_of);
+        .true_to(found.as_of)
+        .of_page_type("CollectionPage");
     frame.is_indexed = after.is_none();
     let last = found.rows.last().filter(|_| found.has_more);
     let next = last.map(|row| frame.to(format!("/organisations?after={}", paging::encode(&row.value))));
-    show(&Organisations {
+    let page = Organisations {
         rows: found
             .rows
             .iter()
@@ -81,7 +77,17 @@ async fn all(site: &Site, visit: &Visit, asked: &Asked) -> Shown {
             .collect(),
         next,
         page: frame,
-    })
+    };
+    posted(&page, &page.page)
+}
+
+/// The name after which a part of the list begins; none where nothing is said.
+pub(crate) fn name_of(after: &str) -> Result<Option<String>, Failure> {
+    if after.is_empty() {
+        return Ok(None);
+    }
+    let name = paging::decode::<String>(after).filter(|name| !name.contains('\0'));
+    name.map(Some).ok_or(Failure::Malformed)
 }
 
 async fn one(site: &Site, visit: &Visit, name: &str) -> Shown {
@@ -105,14 +111,23 @@ async fn one(site: &Site, visit: &Visit, name: &str) -> Shown {
     let shown = found.rows.iter().flat_map(|hit| hit.row.tres.clone());
     let names = Names::of_tres(&site.views, tres.chain(shown)).await?;
     let frame = Frame::new(site, visit, "projects", name);
+    let own = format!("/organisations?name={}", frame.escape(name));
     let query = format!("organisation={}", frame.escape(name));
     let mut frame = frame
         .described(&visit.language.count("count.projects", facets.total))
         .true_to(found.as_of)
         .with_feed(format!("/projects.atom?{query}"))
-        .with_data(format!("/projects.json?{query}"));
-    frame.path = format!("/organisations?name={}", frame.escape(name));
-    show(&Organisation {
+        .with_data(format!("/projects.json?{query}"))
+        .with_post("cite-as", &own, "text/html")
+        .with_post("collection", "/organisations", "text/html")
+        .with_post(
+            "describedby",
+            &format!("/projects.json?{query}"),
+            "application/json",
+        )
+        .of_type("Organization");
+    frame.path = own;
+    let page = Organisation {
         name: name.to_owned(),
         total: facets.total,
         with_company: of("commercial")
@@ -129,5 +144,6 @@ async fn one(site: &Site, visit: &Visit, name: &str) -> Shown {
             .collect(),
         has_more: found.has_more,
         page: frame,
-    })
+    };
+    posted(&page, &page.page)
 }

@@ -116,6 +116,7 @@ async fn published(
             "application/json",
         )
         .with_post("collection", "/projects", "text/html")
+        .with_authors(&text.organisations)
         .of_type("ResearchProject");
     frame.linked = linked::project(&text, &frame.address());
     let outputs = project::outputs(&edition);

@@ -9,7 +9,7 @@ use daybook_views::register::{Facet, Facets, SearchFilter, SearchKey, Searched, 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Shown, show};
+use super::{Shown, posted};
 use crate::failure::Failure;
 use crate::frame::Frame;
 use crate::model::names::Names;
@@ -114,6 +114,8 @@ struct Chosen {
 struct Projects {
     page: Frame,
     asked: Asked,
+    /// The words that are looked for, as they may be shown.
+    words: String,
     total: u64,
     rows: Vec<ProjectRow>,
     chosen: Vec<Chosen>,
@@ -161,10 +163,11 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit, Query(asked): Qu
     frame.is_indexed = query.is_empty();
     let frame = frame
         .with_feed(format!("/projects.atom{query}"))
-        .with_data(format!("/projects.json{query}"));
+        .with_data(format!("/projects.json{query}"))
+        .of_page_type("CollectionPage");
     let last = found.rows.last().filter(|_| found.has_more);
     let next = last.map(|hit| asked.with("after", &encode(&hit.place)));
-    show(&Projects {
+    let page = Projects {
         chosen: asked.chosen(&frame, &names),
         facets: boxes(&asked, &facets, &frame, &names),
         sorts: sorts(&asked, &frame),
@@ -178,8 +181,10 @@ pub(crate) async fn get(State(site): State<Site>, visit: Visit, Query(asked): Qu
             .map(|hit| ProjectRow::of(&hit.row, &names))
             .collect(),
         page: frame,
+        words: clean(&asked.q),
         asked,
-    })
+    };
+    posted(&page, &page.page)
 }
 
 /// The parameters that filter, in the order in which they are shown.

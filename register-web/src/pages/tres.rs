@@ -7,7 +7,7 @@ use daybook_views::{DatasetFilter, JobFilter, Page, Tre};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Shown, first, posted, show};
+use super::{Shown, first, posted};
 use crate::failure::Failure;
 use crate::frame::Frame;
 use crate::model::figures::Figures;
@@ -60,11 +60,12 @@ pub(crate) async fn all(State(site): State<Site>, visit: Visit, Query(asked): Qu
     let names = Names::of_tres(&site.views, found.rows.iter().map(|tre| tre.id.as_str())).await?;
     let mut frame = Frame::new(&site, &visit, "tres", visit.language.say("tres.title"))
         .described(visit.language.say("tres.lead"))
-        .true_to(found.as_of);
+        .true_to(found.as_of)
+        .of_page_type("CollectionPage");
     frame.is_indexed = asked.after.is_empty();
     let last = found.rows.last().filter(|_| found.has_more);
     let next = last.map(|tre| frame.to(format!("/tres?after={}", paging::encode(&tre.id))));
-    show(&Tres {
+    let page = Tres {
         rows: found
             .rows
             .iter()
@@ -78,7 +79,8 @@ pub(crate) async fn all(State(site): State<Site>, visit: Visit, Query(asked): Qu
             .collect(),
         next,
         page: frame,
-    })
+    };
+    posted(&page, &page.page)
 }
 
 #[derive(Template)]
@@ -128,7 +130,11 @@ pub(crate) async fn one(State(site): State<Site>, visit: Visit, Path(id): Path<S
                 .min(statistics.as_of),
         )
         .with_feed(format!("/tres/{}/feed.atom", row.id))
-        .with_post("collection", "/tres", "text/html")
+        .about(
+            &format!("/tres/{}", row.id),
+            &format!("/v1/tres/{}", row.id),
+            "/tres",
+        )
         .of_type("Organization");
     let page = TrePage {
         datasets: datasets

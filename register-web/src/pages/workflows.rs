@@ -7,7 +7,7 @@ use daybook_views::{JobFilter, NewestKey, Page, Workflow, WorkflowFilter};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Shown, first, show};
+use super::{Shown, first, posted};
 use crate::failure::Failure;
 use crate::frame::Frame;
 use crate::model::job::JobRow;
@@ -55,14 +55,15 @@ pub(crate) async fn all(State(site): State<Site>, visit: Visit, Query(asked): Qu
     let names = Names::read(&site.views, streams.collect()).await?;
     let mut frame = Frame::new(&site, &visit, "projects", visit.language.say("workflows.title"))
         .described(visit.language.say("workflows.lead"))
-        .true_to(found.as_of);
+        .true_to(found.as_of)
+        .of_page_type("CollectionPage");
     frame.is_indexed = asked.after.is_empty();
     let last = found.rows.last().filter(|_| found.has_more);
     let next = last.map(|row| {
         let place = paging::encode(&(row.registered, row.id));
         frame.to(format!("/workflows?after={place}"))
     });
-    show(&Workflows {
+    let page = Workflows {
         rows: found
             .rows
             .iter()
@@ -75,7 +76,8 @@ pub(crate) async fn all(State(site): State<Site>, visit: Visit, Query(asked): Qu
             .collect(),
         next,
         page: frame,
-    })
+    };
+    posted(&page, &page.page)
 }
 
 #[derive(Template)]
@@ -111,13 +113,24 @@ pub(crate) async fn one(State(site): State<Site>, visit: Visit, Path(id): Path<S
         .unwrap_or_else(|| visit.language.say("job.unnamed-workflow").to_owned());
     let mut frame = Frame::new(&site, &visit, "projects", &title)
         .described(visit.language.say("workflows.lead"))
-        .true_to(found.as_of.min(jobs.as_of));
+        .true_to(found.as_of.min(jobs.as_of))
+        .about(
+            &format!("/workflows/{id}"),
+            &format!("/v1/workflows/{id}"),
+            "/workflows",
+        )
+        .of_type("SoftwareSourceCode");
+    // What the page is about, where it is.
+    if let Some(permalink) = &text.permalink {
+        frame = frame.with_link("item", permalink);
+    }
     frame.is_indexed = text.title.is_some();
-    show(&WorkflowPage {
+    let page = WorkflowPage {
         jobs: JobRow::all(&jobs.rows, &names, visit.language),
         has_more_jobs: jobs.has_more,
         text,
         row,
         page: frame,
-    })
+    };
+    posted(&page, &page.page)
 }

@@ -1,11 +1,12 @@
 //! A site before a log in a database of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{Request, StatusCode};
+use axum::http::{HeaderMap, HeaderName, Request, StatusCode};
+use daybook_core::event::Event;
 use daybook_core::id::{Actor, Stream};
 use daybook_core::sealed::{Opening, ReaderClass, digest};
 use daybook_register_web::{Settings, Site, router};
@@ -26,10 +27,17 @@ pub(crate) struct TestSite {
     pub(crate) log: TestLog,
     projector: Projector,
     router: Router,
+    /// Digests of the openings that were published.
+    published: BTreeSet<String>,
 }
 
 impl TestSite {
     pub(crate) async fn new() -> Self {
+        Self::of(|_, site| site).await
+    }
+
+    /// A site that is made a little differently.
+    pub(crate) async fn of(change: impl FnOnce(&TestLog, Site) -> Site) -> Self {
         let log = TestLog::founded().await;
         let projector = Projector::start(Start {
             address: log.db.config().into(),
@@ -48,19 +56,38 @@ impl TestSite {
         let (reader, published) = (log.store.reader.clone(), log.store.published.clone());
         let site = Site::new((ORIGIN, &key), views, reader, published, settings);
         Self {
-            router: router(site),
+            router: router(change(&log, site)),
             projector,
             log,
+            published: BTreeSet::new(),
         }
     }
 
     /// What an address answers with.
     pub(crate) async fn ask(&self, path: &str) -> (StatusCode, String) {
-        let request = Request::get(path).body(Body::empty()).unwrap();
+        let (status, _, text) = self.answer(path, &[]).await;
+        (status, text)
+    }
+
+    /// What an address answers a request with these headers.
+    pub(crate) async fn answer(
+        &self,
+        path: &str,
+        headers: &[(HeaderName, &str)],
+    ) -> (StatusCode, HeaderMap, String) {
+        let mut request = Request::get(path);
+        for (name, value) in headers {
+            request = request.header(name, *value);
+        }
+        let request = request.body(Body::empty()).unwrap();
         let answer = self.router.clone().oneshot(request).await.unwrap();
-        let status = answer.status();
-        let body = to_bytes(answer.into_body(), MAX_ANSWER).await.unwrap();
-        (status, String::from_utf8(body.to_vec()).unwrap())
+        let (parts, body) = answer.into_parts();
+        let body = to_bytes(body, MAX_ANSWER).await.unwrap();
+        (
+            parts.status,
+            parts.headers,
+            String::from_utf8(body.to_vec()).unwrap(),
+        )
     }
 
     /// A page that is there.
@@ -118,40 +145,24 @@ impl TestSite {
         self.log.say(&draft).await;
     }
 
-    /// Publishes all that is public of a project, its approvals, and their TREs and datasets, as the editor would.
+    /// Publishes all that is public of a project: what is said of it, its approvals, its outputs and results, the TREs, and the
+    /// datasets and workflows; as the editor would.
     pub(crate) async fn publish(&mut self, project: Uuid) {
-        let own = Stream::Project(project).to_string();
-        let mut newest: BTreeMap<String, usize> = BTreeMap::new();
-        let mut wanted = vec![own.clone()];
         let entries = self.log.world.entries().to_vec();
-        for event in &entries {
-            let claims = event.claims();
-            let stream = claims.sub.to_string();
-            if claims.kind == "approval-granted" && stream.ends_with(&format!("/{own}")) {
-                let tre = stream.split('/').nth(1).unwrap();
-                wanted.extend([stream.clone(), format!("tre/{tre}")]);
-                let datasets = claims.data["datasets"].as_array().unwrap();
-                wanted.extend(
-                    datasets
-                        .iter()
-                        .map(|id| format!("dataset/{}", id.as_str().unwrap())),
-                );
-            }
-        }
-        let describes = [
-            "project-registered",
-            "project-amended",
-            "approval-granted",
-            "tre-joined",
-            "tre-amended",
-            "dataset-registered",
-            "dataset-amended",
-        ];
+        let wanted = rests_on(&entries, project);
+        let mut newest: BTreeMap<String, usize> = BTreeMap::new();
         for (index, event) in entries.iter().enumerate() {
             let claims = event.claims();
             let stream = claims.sub.to_string();
-            if describes.contains(&claims.kind.as_str()) && wanted.contains(&stream) {
-                newest.insert(stream, index);
+            let slot = match claims.kind.as_str() {
+                "output-linked" => format!("{stream} output {index}"),
+                "project-closed" => format!("{stream} closed"),
+                "job-released" | "release-recalled" => format!("results {}", claims.kind),
+                kind if DESCRIBES.contains(&kind) => stream.clone(),
+                _ => continue,
+            };
+            if wanted.contains(&stream) {
+                newest.insert(slot, index);
             }
         }
         let mut indexes: Vec<usize> = newest.into_values().collect();
@@ -159,22 +170,18 @@ impl TestSite {
         let (mut leaves, mut digests) = (Vec::new(), Vec::new());
         for index in indexes {
             leaves.push(entries[index].leaf().to_base64url());
-            for stored in self
-                .log
-                .store
-                .reader
-                .openings(u64::try_from(index).unwrap())
-                .await
-                .unwrap()
-            {
-                if stored.class == ReaderClass::Public {
-                    digests.push(digest(&stored.opening).to_base64url());
+            let at = u64::try_from(index).unwrap();
+            for stored in self.log.store.reader.openings(at).await.unwrap() {
+                let digest = digest(&stored.opening).to_base64url();
+                let is_public = matches!(stored.class, ReaderClass::Public | ReaderClass::PublicFrom);
+                if is_public && self.published.insert(digest.clone()) {
+                    digests.push(digest);
                 }
             }
         }
         let state = self.log.world.state_of(&format!("register/{project}"));
         let version = state.get("version").and_then(Value::as_i64).unwrap_or(0) + 1;
-        let cause = self.log.world.state_of(&own)["version"].clone();
+        let cause = self.log.world.state_of(&format!("project/{project}"))["version"].clone();
         let draft = Draft::new(
             &Actor::Editor,
             &Stream::Register(project),
@@ -214,6 +221,46 @@ impl TestSite {
             .map(|opening| (opening.name().to_owned(), opening.value().clone()))
             .collect()
     }
+}
+
+/// Types of which the last one of a stream says what the thing is.
+const DESCRIBES: [&str; 8] = [
+    "project-registered",
+    "project-amended",
+    "approval-granted",
+    "tre-joined",
+    "tre-amended",
+    "dataset-registered",
+    "dataset-amended",
+    "workflow-registered",
+];
+
+/// The streams of which a project's page tells: its own, its approvals, and the TREs, datasets, workflows and jobs that these and
+/// its submissions name.
+fn rests_on(entries: &[Event], project: Uuid) -> BTreeSet<String> {
+    let own = Stream::Project(project).to_string();
+    let mut wanted = BTreeSet::from([own.clone()]);
+    let texts = |list: &Value| -> Vec<String> {
+        let list = list.as_array().into_iter().flatten();
+        list.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    for event in entries {
+        let claims = event.claims();
+        let stream = claims.sub.to_string();
+        if claims.kind == "approval-granted" && stream.ends_with(&format!("/{own}")) {
+            let tre = stream.split('/').nth(1).unwrap();
+            wanted.extend([format!("tre/{tre}"), stream.clone()]);
+            let datasets = claims.data.get("datasets").map(texts).unwrap_or_default();
+            wanted.extend(datasets.iter().map(|id| format!("dataset/{id}")));
+        }
+        let of_project = matches!(claims.iss, Actor::Member { project: of, .. } if of == project);
+        if claims.kind == "job-submitted" && of_project {
+            wanted.insert(format!("workflow/{}", claims.data["workflow"].as_str().unwrap()));
+            let jobs = claims.data["jobs"].as_object().unwrap().values();
+            wanted.extend(jobs.map(|job| format!("job/{}", job["job"].as_str().unwrap())));
+        }
+    }
+    wanted
 }
 
 /// The text between two others, each time they stand there.
