@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use daybook_api::{App, Doors, PacketStore, Service};
+use daybook_api::{App, Doors, PacketStore, Service, Witnessing};
 use daybook_core::note::{NoteSigner, VerifierKey};
 use daybook_core::trust::TrustPolicy;
 use daybook_register_web::Site;
@@ -199,18 +199,23 @@ impl Running {
             store.published.clone(),
             config.register.clone(),
         );
-        let app = watch::watched(app, &store, config)
-            .with_views(views.clone())
-            .with_pages(daybook_register_web::router(site));
+        let app = watch::watched(app, &store, config).with_views(views.clone());
         watch::raise_file_limit(config.limits.max_connections);
         let stop = CancellationToken::new();
-        let (app, witnesses) = match policy {
+        let (app, site, witnesses) = match policy {
             Some(policy) => {
                 let (witnessing, tasks) = witnesses::start(&config.witnesses, policy, &store, &stop);
-                (app.witnessed(witnessing), tasks)
+                let Witnessing {
+                    witnesses,
+                    independent,
+                    waits,
+                } = witnessing.clone();
+                let site = site.witnessed(witnesses, independent, waits);
+                (app.witnessed(witnessing), site, tasks)
             }
-            None => (app, JoinSet::new()),
+            None => (app, site, JoinSet::new()),
         };
+        let app = app.with_pages(daybook_register_web::router(site));
         let metrics = watch::serve_metrics(&app, config, &stop).await?;
         tokio::spawn(listen::keep_fresh(tls.clone(), stop.clone())?);
         let service = Service {

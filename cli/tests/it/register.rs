@@ -300,6 +300,54 @@ async fn what_may_tell_who_somebody_is_waits_for_a_person_and_what_is_erased_is_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_view_of_the_register_has_is_on_the_page_at_the_next_request() {
+    let mut federation = Federation::new().await;
+    // The list is asked for all the while, so that an older one is there to be given out.
+    let asked = reqwest::get(format!("{}/projects", federation.hub.url))
+        .await
+        .unwrap();
+    let tag = asked.headers()["etag"].clone();
+    let (project, _) = federation.project(CANARY, "We count visits.").await;
+    until("the view has it", async || {
+        drop(federation.text("/projects").await);
+        let found = federation
+            .client
+            .get::<Value>(&format!("/v1/projects/{project}"))
+            .await;
+        found.is_ok_and(|found| found["register"]["state"] == "published")
+    })
+    .await;
+    let request = reqwest::Client::new()
+        .get(format!("{}/projects", federation.hub.url))
+        .header("if-none-match", tag);
+    let list = request.send().await.unwrap();
+    assert_eq!(list.status(), 200);
+    assert!(list.text().await.unwrap().contains(CANARY));
+    let page = federation.text(&format!("/projects/{project}")).await;
+    assert!(page.contains(CANARY), "{page}");
+    as_one_file(&federation, &page);
+    assert!(federation.hub.terminate());
+}
+
+/// The commands that a page names make the file that holds all of it, and check it.
+fn as_one_file(federation: &Federation, page: &str) {
+    let out = federation.site.text("project.zip");
+    for command in ["evidence", "verify"] {
+        let (_, rest) = page.split_once(&format!("<code>daybook {command} ")).unwrap();
+        let (words, _) = rest.split_once('<').unwrap();
+        let words = words.replace("project.zip", &out);
+        let args: Vec<&str> = [command].into_iter().chain(words.split(' ')).collect();
+        let done = run(&args);
+        assert!(
+            done.status.success(),
+            "{args:?}: {} {}",
+            stdout(&done),
+            stderr(&done)
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hostile_text_is_shown_as_text() {
     let mut federation = Federation::new().await;
     let (project, _) = federation

@@ -169,6 +169,7 @@ fn a_hub_asks_its_witnesses_takes_what_is_brought_and_stops_before_a_fork() {
         policy.open(&note).ok()
     });
     assert!(believed.checkpoint.size() >= cosigned && believed.witnesses.len() == 2);
+    shown_on_the_site(&hub);
     let held = Note::parse(Serving::text_at(&monitored(&served.url)).as_bytes()).unwrap();
     let held = Checkpoint::parse(held.text()).unwrap();
     assert!(hub.terminate());
@@ -200,6 +201,32 @@ fn a_hub_asks_its_witnesses_takes_what_is_brought_and_stops_before_a_fork() {
         refused.contains("a witness holds a checkpoint") || refused.contains(&fork),
         "{refused}"
     );
+}
+
+/// The public register names both, says that neither is independent, and checks an entry against what they cosigned.
+fn shown_on_the_site(hub: &Serving) {
+    let record = hub.text("/record");
+    for name in ["one", "two"] {
+        let figure = format!("data-figure=\"witness.{name}\">");
+        let (_, size) = record
+            .split_once(&figure)
+            .unwrap_or_else(|| panic!("{name} is not there: {record}"));
+        assert!(
+            size.starts_with(|digit: char| ('1'..='9').contains(&digit)),
+            "{record}"
+        );
+    }
+    assert!(record.contains("data-figure=\"witnesses\">2<"), "{record}");
+    assert!(
+        record.contains("w1.example") && record.contains(" ago)"),
+        "{record}"
+    );
+    assert!(
+        record.contains("None of the witnesses is independent"),
+        "{record}"
+    );
+    let check = hub.text("/check/0");
+    assert!(check.contains("signed the same checkpoint: one, two."), "{check}");
 }
 
 /// Where a witness shows what it has cosigned of the log of these tests.
