@@ -19,9 +19,9 @@ CHAOS_MINUTES ?= 10
 # How long the hub of `make away` is away.
 AWAY_MINUTES ?= 60
 
-# The benchmark; its page goes to standard output. The numbers of entries follow.
-BENCH = RUSTFLAGS='--cfg curve25519_dalek_backend="avx512"' cargo run --release --locked -q -p daybook-bench -- run --date "$$(date -u +%F)" \
-  --commit "$$(git rev-parse --short HEAD 2>/dev/null || echo unknown)" --entries
+# The benchmark; its pages go to standard output. The numbers of entries follow.
+BENCHMARK = RUSTFLAGS='--cfg curve25519_dalek_backend="avx512"' cargo run --release --locked -q -p daybook-bench --
+BENCH = $(BENCHMARK) run --date "$$(date -u +%F)" --commit "$$(git rev-parse --short HEAD 2>/dev/null || echo unknown)" --entries
 
 # Which part of `make walk`: 2/9 is the second of nine.
 PART ?= 1/1
@@ -65,8 +65,10 @@ fuzz: ## fuzz every parser, or TARGET alone, at most FUZZ_SECONDS (600) and FUZZ
 fuzz-keep: ## keep in tests/fuzz/corpus what was found and reaches something new, at most FUZZ_KEEP (400000) bytes a target
 	@FUZZ_KEEP=$(FUZZ_KEEP) scripts/fuzz.sh keep $(TARGET)
 
-bench: ## how fast a hub is, at ten thousand and a million entries; takes the whole machine
+bench: ## how fast a hub is, at ten thousand and a million entries, and the register's pages; takes the whole machine, and 15 GB of disk
 	@$(BENCH) 10000,1000000
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && chmod 755 "$$folder" && \
+	$(BENCHMARK) site --folder "$$folder" && $(BENCHMARK) site --folder "$$folder" --rate 200 --anew
 
 bench-large: ## the same at ten million entries too; needs 40 GB of disk
 	@$(BENCH) 10000,1000000,10000000

@@ -315,6 +315,11 @@ async fn a_copy_is_audited_proves_and_becomes_a_database_again() {
         .project("Shells", &format!("We look at the {CANARY}."))
         .await;
     federation.until_state(project, "published").await;
+    let page = format!("/projects/{project}");
+    until("its texts are everybody's", async || {
+        federation.text(&page).await.contains(CANARY)
+    })
+    .await;
     let Federation {
         site,
         hub,

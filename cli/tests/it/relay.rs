@@ -52,7 +52,12 @@ async fn begin(runner: &mut Service, job: Uuid) -> bool {
 
 /// The runner's part, from admission to the assessed set.
 async fn run(runner: &mut Service, job: Uuid) {
-    assert!(begin(runner, job).await);
+    // As a runner does where the relay could not ask the hub a moment ago.
+    until("the hub can be asked", async || {
+        runner.client.gate(job).await.unwrap().is_fresh.then_some(())
+    })
+    .await;
+    begin(runner, job).await;
     let view = runner.client.job(job).await.unwrap();
     runner
         .say(

@@ -56,7 +56,8 @@ fn walked(root: &Path) -> Vec<PathBuf> {
             let skipped = name == "target" || (name.as_encoded_bytes().starts_with(b".") && name != ".ci");
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() && !skipped => folders.push(path),
-                Ok(kind) if kind.is_file() => {
+                // A worktree has a file of that name.
+                Ok(kind) if kind.is_file() && name != ".git" => {
                     files.extend(path.strip_prefix(root).ok().map(Path::to_path_buf));
                 }
                 _ => {}

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use daybook_core::Hash;
 use sha2::{Digest as _, Sha256};
+use tracing::info;
 use uuid::Uuid;
 
 use super::{Desk, DeskError};
@@ -25,7 +26,14 @@ impl Desk {
         let mut standing = self.standing().lock().await;
         let streams =
             Rests::of(&self.identity().tre, &state).map(|rests| rests.streams(&self.identity().tre));
-        let is_fresh = standing.refresh(&streams.unwrap_or_default()).await.is_ok();
+        let is_fresh = match standing.refresh(&streams.unwrap_or_default()).await {
+            Ok(()) => true,
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                info!(%job, "The hub could not be asked what stands: {error:#}");
+                false
+            }
+        };
         Ok(standing.gate(&state, is_fresh))
     }
 

@@ -136,14 +136,10 @@ async fn an_image_goes_by_its_digest_from_the_mirror_to_the_engine_and_to_no_eng
 
     // An engine that would run the step without its image is not asked to, unless the TRE says that it has the tools.
     place.kill_runner();
-    let tes = json!({
-        "kind": "tes",
-        "url": "http://127.0.0.1:9/",
-        "image": format!("example/cwltool@sha256:{}", hex(&image)),
-        "storage": place.path("storage"),
-        "storage_url": "file:///storage",
-    });
-    configure(&place, "engine", &tes);
+    // Without a sandbox there is nothing to keep a step in its image.
+    let open = json!({ "isolation": "none", "network": "open" });
+    configure(&place, "engine", &cwltool);
+    configure(&place, "sandbox", &open);
     place.start_runner();
     let job = place.submit(plot, workflow).await;
     place.until_state(job, "refused").await;
@@ -158,7 +154,6 @@ async fn an_image_goes_by_its_digest_from_the_mirror_to_the_engine_and_to_no_eng
     let text = opened("text").await;
     assert!(text.as_str().unwrap().contains("example/tool@sha256:"), "{text}");
     place.kill_runner();
-    configure(&place, "engine", &cwltool);
     configure(&place, "images", &json!({ "own_tools": true }));
     place.start_runner();
     let job = place.submit(plot, workflow).await;
