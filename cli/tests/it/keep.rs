@@ -54,17 +54,22 @@ async fn opening(client: &Client, index: u64, name: &str) -> Option<Opening> {
     Some(Opening::parse(one["opening"].as_str().unwrap()).unwrap())
 }
 
+/// Waits until a page shows the project's texts: then they are everybody's.
+async fn until_shown(federation: &Federation, project: Uuid) {
+    let page = format!("/projects/{project}");
+    until("the page shows it", async || {
+        federation.text(&page).await.contains(CANARY)
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_erased_is_gone_from_what_is_served_and_after_a_scrub_from_the_files() {
     let mut federation = Federation::new().await;
     let summary = format!("We look at the {CANARY} of shells.");
     let (project, registered) = federation.project("Shells", &summary).await;
     federation.until_state(project, "published").await;
-    let page = format!("/projects/{project}");
-    until("the page shows it", async || {
-        federation.text(&page).await.contains(CANARY)
-    })
-    .await;
+    until_shown(&federation, project).await;
     let sealed = opening(&federation.client, registered.index, "lay_summary")
         .await
         .unwrap();
@@ -315,11 +320,7 @@ async fn a_copy_is_audited_proves_and_becomes_a_database_again() {
         .project("Shells", &format!("We look at the {CANARY}."))
         .await;
     federation.until_state(project, "published").await;
-    let page = format!("/projects/{project}");
-    until("its texts are everybody's", async || {
-        federation.text(&page).await.contains(CANARY)
-    })
-    .await;
+    until_shown(&federation, project).await;
     let Federation {
         site,
         hub,
