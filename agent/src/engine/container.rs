@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 
 use super::job::GivenImage;
 use super::leftover::remove_tree;
+use super::sandbox::{SandboxError, find};
 use crate::packet::hex;
 use crate::random;
 use crate::retrieve::parse_hex;
@@ -27,7 +28,6 @@ const DEPTH: u8 = 4;
 const INPUTS: [&str; 3] = ["var", "lib", "cwl"];
 /// What a step finds its programs by where its image does not say.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 /// How the extension of a folder begins that is not whole yet.
 const UNPACKING_OF: &str = "unpacking-";
 
@@ -41,14 +41,13 @@ pub struct Containers {
 }
 
 impl Containers {
-    /// With the `umoci` that is on the `PATH`, if there is one; on Debian: `apt install umoci`.
-    pub fn find() -> Option<Self> {
-        let folders = std::env::var_os("PATH")?;
-        let umoci = std::env::split_paths(&folders)
-            .filter(|folder| folder.is_absolute())
-            .map(|folder| folder.join("umoci"))
-            .find(|file| file.is_file())?;
-        Some(Self { umoci })
+    /// With the `umoci` that is on the `PATH`.
+    ///
+    /// # Errors
+    /// [`SandboxError::NoProgram`], which says which package has it.
+    pub fn find() -> Result<Self, SandboxError> {
+        let umoci = find("umoci", "umoci")?;
+        Ok(Self { umoci })
     }
 
     /// The folder of an image, with its file system in `root` and its variables in `env`.

@@ -67,7 +67,12 @@ impl Cwltool {
 
     /// Whether steps run in the images that they name.
     pub(super) fn uses_images(&self) -> bool {
-        self.containers.is_some() && self.sandbox.is_isolated()
+        self.usable().is_some()
+    }
+
+    /// Without a sandbox there is nothing to keep a step in its image.
+    fn usable(&self) -> Option<&Containers> {
+        self.containers.as_ref().filter(|_| self.sandbox.is_isolated())
     }
 
     /// Tries whether a step could run in an image here.
@@ -91,8 +96,8 @@ impl Cwltool {
         let mut at = None;
         for image in job.images {
             let lost = |why: String| RunError::HostLost(format!("the image {}: {why}", image.reference));
-            let containers = self.containers.as_ref().filter(|_| self.sandbox.is_isolated());
-            let containers = containers.ok_or_else(|| lost("it needs umoci and the sandbox".to_owned()))?;
+            let usable = self.usable();
+            let containers = usable.ok_or_else(|| lost("it needs umoci and the sandbox".to_owned()))?;
             let unpacked = job.stop.run_until_cancelled(containers.unpacked(image)).await;
             let folder = unpacked.ok_or(RunError::Stopped)?.map_err(lost)?;
             at = Some(place.show_unpacked(folder, &hex(&image.digest.0)));

@@ -11,6 +11,7 @@ mod config;
 
 use std::path::PathBuf;
 
+pub(super) use config::find;
 pub use config::{Isolation, Network, SandboxConfig};
 
 pub(super) use build::Order;

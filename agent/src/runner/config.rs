@@ -182,7 +182,7 @@ impl Config {
             EngineConfig::Cwltool { program } => Engine::Cwltool(Cwltool {
                 program: find_cwltool(program.as_deref())?,
                 sandbox: sandbox()?,
-                containers: Containers::find(),
+                containers: Containers::find().ok(),
             }),
             EngineConfig::Wfexs { command, cache } => Engine::Wfexs(Wfexs {
                 command: command.clone(),

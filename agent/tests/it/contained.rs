@@ -32,7 +32,7 @@ impl Place {
         let engine = Engine::Cwltool(Cwltool {
             program: cwltool(),
             sandbox,
-            containers: Some(Containers::find().expect("`make setup` installs umoci")),
+            containers: Some(Containers::find().expect("`make setup` installs it")),
         });
         assert_eq!(engine.uses_images(), is_isolated);
         let place = Self { folder, engine };

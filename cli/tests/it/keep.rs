@@ -54,6 +54,21 @@ async fn opening(client: &Client, index: u64, name: &str) -> Option<Opening> {
     Some(Opening::parse(one["opening"].as_str().unwrap()).unwrap())
 }
 
+/// How a project's evidence is asked for: its id, the log, the log's key and the file.
+fn evidence([id, log, key, out]: [&str; 4]) -> Vec<&str> {
+    vec![
+        "evidence",
+        "project",
+        id,
+        "--log",
+        log,
+        "--log-key",
+        key,
+        "--out",
+        out,
+    ]
+}
+
 /// Waits until a page shows the project's texts: then they are everybody's.
 async fn until_shown(federation: &Federation, project: Uuid) {
     let page = format!("/projects/{project}");
@@ -255,18 +270,7 @@ async fn what_is_over_its_time_is_erased_on_record_by_erase_due_and_goes_by_itse
         assert!(said.starts_with(&format!("holds: entry {index}")), "{said}");
     }
     let (id, zip) = (project.to_string(), site.text("project.zip"));
-    let make = [
-        "evidence",
-        "project",
-        &id,
-        "--log",
-        &hub.url,
-        "--log-key",
-        &key,
-        "--out",
-        &zip,
-    ];
-    works(&run(&make));
+    works(&run(&evidence([&id, &hub.url, &key, &zip])));
     let said = works(&run(&["verify", &zip, "--log-key", &key]));
     assert!(said.contains("was erased by the entry"), "{said}");
     assert!(hub.terminate());
@@ -340,19 +344,8 @@ async fn a_copy_is_audited_proves_and_becomes_a_database_again() {
     works(&run(&["export", &hub.url, "--out", &copy, "--log-key", &key]));
     let (id, note) = (project.to_string(), format!("{copy}/checkpoint"));
     let make = |log: &str, out: &str| {
-        let args = [
-            "evidence",
-            "project",
-            &id,
-            "--log",
-            log,
-            "--log-key",
-            &key,
-            "--checkpoint",
-            &note,
-            "--out",
-            out,
-        ];
+        let mut args = evidence([&id, log, &key, out]);
+        args.extend(["--checkpoint", &note]);
         works(&run(&args));
         fs::read(out).unwrap()
     };
@@ -361,17 +354,7 @@ async fn a_copy_is_audited_proves_and_becomes_a_database_again() {
     let text = pack.windows(CANARY.len()).any(|part| part == CANARY.as_bytes());
     assert!(text, "the page shows what the register has published");
     let told = |more: &[&str], out: &str| {
-        let mut args = vec![
-            "evidence",
-            "project",
-            &id,
-            "--log",
-            &hub.url,
-            "--log-key",
-            &key,
-            "--out",
-            out,
-        ];
+        let mut args = evidence([&id, &hub.url, &key, out]);
         args.extend(more);
         works(&run(&args))
     };

@@ -114,29 +114,14 @@ async fn a_second_root_takes_over_where_the_first_is_lost_and_the_last_one_never
     let follower =
         daybook_agent::client::Follower::new(federation.client.clone(), ORIGIN, federation.log_key.clone());
     let mut second = daybook_agent::author::Author::new(second, federation.client.clone(), follower);
-    let lost = json!({ "kid": first, "reason": "lost" });
-    second
-        .say(&draft(tre(), "key-revoked", lost, vec![]))
-        .await
-        .unwrap();
-    let refused = federation
-        .tre_root
-        .say(&draft(
-            tre(),
-            "key-revoked",
-            json!({ "kid": other, "reason": "lost" }),
-            vec![],
-        ))
-        .await;
+    let lost = |kid: &str| {
+        let data = json!({ "kid": kid, "reason": "lost" });
+        draft(tre(), "key-revoked", data, vec![])
+    };
+    second.say(&lost(&first)).await.unwrap();
+    let refused = federation.tre_root.say(&lost(&other)).await;
     assert!(refused.is_err(), "the first root has ended");
-    let ended = second
-        .say(&draft(
-            tre(),
-            "key-revoked",
-            json!({ "kid": other, "reason": "lost" }),
-            vec![],
-        ))
-        .await;
+    let ended = second.say(&lost(&other)).await;
     assert!(ended.is_err(), "the last root never ends");
     let relay = Keys::fresh("tre/wessex/relay".parse().unwrap()).unwrap();
     let lent = json!({ "keys": relay.registration(ORIGIN), "role": "relay" });

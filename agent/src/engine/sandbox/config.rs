@@ -128,7 +128,8 @@ fn user(name: &str) -> Result<Option<User>, SandboxError> {
     Ok(Some(User { uid, gid }))
 }
 
-fn find(program: &'static str, package: &'static str) -> Result<PathBuf, SandboxError> {
+/// A program on the `PATH`, or where Debian puts it.
+pub(in crate::engine) fn find(program: &'static str, package: &'static str) -> Result<PathBuf, SandboxError> {
     let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/bin:/bin"));
     let is_program = |file: &PathBuf| {
         file.metadata()

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::problem::{Problem, ProblemKind};
 
 /// Bytes of all bodies that are being read or judged.
-const MAX_IN_FLIGHT: usize = 16 * 1024 * 1024;
+const MAX_IN_FLIGHT: usize = 24 * 1024 * 1024;
 
 /// A body that has been coming for so long gives way to others where there is no room.
 const LONG: Duration = Duration::from_secs(2);

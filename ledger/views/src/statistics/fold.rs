@@ -222,9 +222,7 @@ impl Changes {
             });
         }
     }
-}
 
-impl Changes {
     fn stop(&mut self, tre: &str, at: i64, family: &str) {
         for tre in [EVERYWHERE, tre] {
             let key = (tre.to_owned(), year(at), family.to_owned());
