@@ -63,7 +63,7 @@ pub(crate) async fn run(size: &Size) -> Result<()> {
     };
     let start = Instant::now();
     let hub = Running::start(&Place::at(&size.folder), None)?;
-    let entries = caught_up(&hub.address).await?;
+    let entries = caught_up(&hub.address, 1).await?;
     say(&format!(
         "views caught up after {:.0} s",
         start.elapsed().as_secs_f64()
@@ -156,14 +156,17 @@ fn load(address: &str, reads: BTreeMap<String, Reads>) -> Result<Report> {
 }
 
 /// Waits until the views have taken in all entries, and says how many that are.
-pub(crate) async fn caught_up(address: &str) -> Result<u64> {
+pub(crate) async fn caught_up(address: &str, at_least: usize) -> Result<u64> {
     let begin = Instant::now();
     let mut connection = Connection::open(address).await?;
     loop {
         let size = number(&mut connection, "/v1/events?limit=1", "tree_size").await?;
         let seen = number(&mut connection, "/v1/jobs?limit=1", "as_of").await?;
-        if size.is_some() && seen >= size {
-            return size.context("no size");
+        if let Some(size) = size
+            && size >= at_least as u64
+            && seen >= Some(size)
+        {
+            return Ok(size);
         }
         ensure!(
             begin.elapsed() < PATIENCE,
