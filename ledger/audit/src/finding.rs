@@ -82,6 +82,7 @@ kinds! {
     QuorumAway "quorum-away" Warning "Fewer witnesses have cosigned than the policy asks for.";
     CancellationOpen "cancellation-open" Warning "A cancellation that was asked for is not confirmed.";
     ApprovalLapsed "approval-lapsed" Warning "A job runs on under an approval that has ended.";
+    WithdrawalLate "withdrawal-late" Warning "An approval's withdrawal came into the log after what jobs did under the approval later than its date.";
     TreSilent "tre-silent" Warning "A TRE has said nothing for long while a job waits for it.";
     ReportGap "report-gap" Warning "A TRE's own counts leave a gap that has stood for days, or come no more.";
     ReleasedByRuleAlone "released-by-rule-alone" Notice "Results were released that no person has looked at.";

@@ -29,6 +29,7 @@ pub mod source;
 pub mod state;
 mod views;
 pub mod vouch;
+mod withdrawals;
 
 pub use self::finding::{Finding, Kind, Report, Severity};
 pub use self::run::{Audit, AuditError, Options, Progress};

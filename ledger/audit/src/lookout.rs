@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::counts::{Counted, Counts};
 use crate::finding::{Finding, Kind, Report};
 use crate::state::StateError;
+use crate::withdrawals::Rested;
 
 const DAY: i64 = 24 * 60 * 60;
 /// Seconds by which an author's clock may be ahead of the log's newest mark: five minutes between marks, and five more.
@@ -46,6 +47,9 @@ pub(crate) struct Lookout {
     /// What TREs count of themselves.
     #[serde(default)]
     counts: Counts,
+    /// Which jobs last rested on each approval.
+    #[serde(default)]
+    rested: Rested,
 }
 
 /// What one actor has written.
@@ -99,11 +103,13 @@ impl Lookout {
                     self.settled.insert(key);
                 }
             }
+            (Stream::Approval(..), "approval-withdrawn") => self.rested.withdrawn(index, claims, report),
             (Stream::Tre(tre), "tre-reported") => self.reported(index, tre.as_str(), event, report),
             (Stream::Job(job), _) => {
                 if let Actor::Tre(tre, _) = &claims.iss {
                     self.counts.came(tre.as_str());
                 }
+                self.rested.take(&job.to_string(), claims);
                 self.job(index, &job.to_string(), kind, state, rules, report);
             }
             _ => {}

@@ -5,8 +5,10 @@ use daybook_agent::author::Draft;
 use daybook_agent::client::Client;
 use daybook_agent::keyfile::Keys;
 use daybook_core::event::Event;
+use daybook_core::id::{Stream, Subject};
 use daybook_core::note::NoteSigner;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::forger::{Forged, alter};
 use super::liar::{Asked, Liar};
@@ -139,6 +141,85 @@ fn a_withheld_withdrawal_has_no_proof() {
             .unwrap()
             .is_none()
     );
+}
+
+/// What a runner says of a job from the queue until its workflow runs.
+fn run_begins(scene: &Scene, federation: &Federation, job: Uuid) {
+    let runner = scene.keys("runner");
+    let facts = json!({
+        "datasets": [federation.dataset], "member": federation.member_id, "project": federation.project,
+        "workflow": federation.workflow,
+    });
+    let dataset = scene.block_on(federation.version(&Stream::Dataset(federation.dataset)));
+    let more = json!({ "attempt": 1, "engine": "command", "versions": [dataset] });
+    for (kind, more) in [("job-admitted", json!({})), ("run-started", more)] {
+        let mut clear = facts.clone();
+        clear
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let event = scene.sign(&runner, (&format!("job/{job}"), kind, clear), |_| {});
+        scene.post(&event).unwrap();
+    }
+}
+
+#[test]
+fn a_withheld_withdrawal_names_what_went_on_meanwhile_when_it_comes() {
+    let scene = shared();
+    let liar = Liar::before(&scene);
+    let mut federation = scene.federation();
+    liar.lie(|asked| Some(false_receipt(&posted(asked, "approval-withdrawn")?, 10)));
+    let workflow = federation.workflow;
+    let stream = format!("approval/wessex/workflow/{workflow}");
+    // An hour ago, which the test does not wait for.
+    let withdrawn = scene.sign(
+        &scene.keys("review"),
+        (&stream, "approval-withdrawn", json!({ "reason": "other" })),
+        |claims| claims.iat -= 3_600,
+    );
+    let client = Client::new(&liar.url).unwrap();
+    scene.block_on(client.append(&withdrawn, &[], false)).unwrap();
+
+    // The TRE's services hear of approvals by the log alone: they go on.
+    let relay = federation.relay();
+    let job = scene.block_on(federation.submit());
+    scene.block_on(federation.until_state(job, "signed-off"));
+    assert!(relay.terminate());
+    run_begins(&scene, &federation, job);
+    let auditor = Auditor::new(&scene);
+    let before = auditor.audit(&scene.url, &[]);
+    assert!(!before.says("withdrawal-late"), "{before:#?}");
+
+    // The author sends it again, and the hub takes it.
+    let receipt = scene.post(&withdrawn).unwrap();
+    scene.until_published(&receipt);
+    let after = auditor.audit(&scene.url, &[]);
+    after.holds();
+    for kind in ["withdrawal-late", "approval-lapsed"] {
+        assert!(after.says(kind), "{kind}: {after:#?}");
+    }
+    let findings = after.report["findings"].as_array().unwrap();
+    let late = findings
+        .iter()
+        .find(|finding| finding["kind"] == "withdrawal-late");
+    let late = late.unwrap();
+    assert_eq!(late["index"], receipt.index);
+    let words = late["words"].as_str().unwrap();
+    assert!(
+        words.contains(&stream) && words.contains(&job.to_string()),
+        "{words}"
+    );
+
+    // As it was, for the other tests.
+    let clear = json!({ "began": true, "destroyed": true, "stopped": true });
+    let ended = scene.sign(
+        &scene.keys("runner"),
+        (&format!("job/{job}"), "job-cancelled", clear),
+        |_| {},
+    );
+    scene.post(&ended).unwrap();
+    let version = scene.block_on(federation.version(&Stream::Workflow(workflow)));
+    scene.block_on(federation.approve(Subject::Workflow, workflow, &version));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a person is told of, although no rule forbids it: late and missing states, odd clocks, counts that leave a gap.
 
-use daybook_audit::{Kind, Report, Severity};
+use daybook_audit::{Finding, Kind, Report, Severity};
 use daybook_core::event::Event;
 use daybook_core::id::Stream;
 use daybook_world::{BEGINNING, Ending, World, digest};
@@ -94,6 +94,42 @@ async fn an_approval_that_lapses_or_is_withdrawn_while_a_job_runs_is_told() {
     withdrawn.stream = approval.stream;
     world.say(&withdrawn);
     warns(&after(world.entries(), 1).await, Kind::ApprovalLapsed);
+}
+
+/// A log in which a run begins, and the withdrawal of its workflow's approval comes after it, dated so many seconds before.
+fn withdrawn_before(seconds: i64) -> World {
+    let mut world = World::with_job("running");
+    let approval = world.approval("wessex", "workflow");
+    let withdrawn = world
+        .usual("approval-withdrawn")
+        .by(&approval.actor)
+        .on(&approval.stream);
+    world.now -= seconds;
+    world.say(&withdrawn);
+    world
+}
+
+#[tokio::test]
+async fn a_withdrawal_that_comes_behind_what_jobs_did_after_its_date_is_told_with_these_jobs() {
+    quiet(
+        &after(withdrawn_before(300).entries(), 1).await,
+        Kind::WithdrawalLate,
+    );
+    let world = withdrawn_before(3_600);
+    let report = after(world.entries(), 1).await;
+    warns(&report, Kind::WithdrawalLate);
+    let late = |finding: &&Finding| finding.kind == Kind::WithdrawalLate;
+    let finding = report.findings.iter().find(late).unwrap();
+    assert_eq!(finding.index, Some(world.entries().len() as u64 - 1));
+    let run = world
+        .entries()
+        .iter()
+        .rev()
+        .find(|event| event.claims().kind == "run-started");
+    let Stream::Job(job) = run.unwrap().claims().sub else {
+        panic!("a run is a job's")
+    };
+    assert!(finding.words.contains(&job.to_string()), "{}", finding.words);
 }
 
 #[tokio::test]
