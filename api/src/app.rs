@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use daybook_core::cose::ReceiptSigner;
 use daybook_core::id::Actor;
 use daybook_store::Store;
 use daybook_store::append::{Appender, Pace};
@@ -40,6 +41,7 @@ pub struct App {
     pub(crate) readiness: Readiness,
     pub(crate) views: Option<Views>,
     pub(crate) witnessing: Option<Witnessing>,
+    pub(crate) receipts: Option<Arc<ReceiptSigner>>,
     pub(crate) pages: Option<axum::Router>,
 }
 
@@ -82,6 +84,7 @@ impl App {
             readiness: Readiness::new(store.monitor.clone()),
             views: None,
             witnessing: None,
+            receipts: None,
             pages: None,
         }
     }
@@ -91,6 +94,13 @@ impl App {
     pub fn witnessed(mut self, witnessing: Witnessing) -> Self {
         self.metrics.watch_witnesses(witnessing.witnesses.clone());
         self.witnessing = Some(witnessing);
+        self
+    }
+
+    /// Signs COSE receipts too.
+    #[must_use]
+    pub fn with_receipts(mut self, signer: ReceiptSigner) -> Self {
+        self.receipts = Some(Arc::new(signer));
         self
     }
 

@@ -1,5 +1,6 @@
 //! One file for each group of routes. A handler extracts, makes one call, answers.
 
+pub(crate) mod cose;
 pub(crate) mod events;
 pub(crate) mod follow;
 pub(crate) mod health;

@@ -11,7 +11,9 @@ use tower_http::cors::{Any, CorsLayer};
 
 use crate::app::App;
 use crate::front::stand_in_front;
-use crate::handlers::{events, health, jobs, lists, log, openapi, packets, problems, streams, witnesses};
+use crate::handlers::{
+    cose, events, health, jobs, lists, log, openapi, packets, problems, streams, witnesses,
+};
 
 /// Bytes of a body that is not a packet: an event with its openings.
 const MAX_BODY: usize = 512 * 1024;
@@ -32,9 +34,14 @@ pub fn router(app: App) -> Router {
         .route("/v1/event-batches", post(events::append_batch))
         .route("/v1/events/{index}", get(events::get_event))
         .route("/v1/events/{index}/proof", get(events::get_event_proof))
+        .route(
+            "/v1/events/{index}/cose-receipt",
+            get(cose::get_event_cose_receipt),
+        )
         .route("/v1/events/{index}/openings", get(events::get_event_openings))
         .route("/v1/streams/{*rest}", get(streams::get_stream_head))
         .route("/v1/checkpoints/{size}", get(witnesses::get_checkpoint_of_size))
+        .route("/v1/cose-keys", get(cose::get_cose_keys))
         .route("/v1/witnesses", get(witnesses::list_witnesses))
         .route("/v1/keys", get(streams::list_keys))
         .route("/v1/rules/{hash}", get(streams::get_rules))

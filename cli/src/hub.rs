@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use daybook_api::{App, Doors, PacketStore, Service, Witnessing};
+use daybook_core::cose::ReceiptSigner;
 use daybook_core::note::{NoteSigner, VerifierKey};
 use daybook_core::trust::TrustPolicy;
 use daybook_register_web::Site;
@@ -45,6 +46,8 @@ use daybook_agent::keyfile::{self, Keys};
 pub const LOG_KEY_FILE: &str = "log.key";
 /// The seed of a second checkpoint key, in `key_dir`, if there is one: both sign while one takes over from the other.
 pub const SECOND_LOG_KEY_FILE: &str = "log.second.key";
+/// The seed of the key that signs COSE receipts, in `key_dir`. Without it this hub signs none.
+pub const COSE_KEY_FILE: &str = "cose.key";
 /// The clerk's key file, in `key_dir`.
 pub const CLERK_FILE: &str = "clerk.json";
 /// The editor's key file, in `key_dir`. Without it this hub publishes nothing on the register.
@@ -169,6 +172,7 @@ impl Running {
     ) -> Result<Self> {
         let signer = log_signer(config, secrets)?;
         let log_key = signer.verifier().clone();
+        let receipts = receipt_signer(config, &log_key)?;
         let keys = Keys::read(&config.key_dir.join(CLERK_FILE))?;
         let packets = packet_store(config)?;
         let tls = listen::certificate(config)?;
@@ -199,6 +203,10 @@ impl Running {
             store.published.clone(),
             config.register.clone(),
         );
+        let app = match receipts {
+            Some(signer) => app.with_receipts(signer),
+            None => app,
+        };
         let app = watch::watched(app, &store, config).with_views(views.clone());
         watch::raise_file_limit(config.limits.max_connections);
         let stop = CancellationToken::new();
@@ -266,6 +274,20 @@ fn editor_keys(config: &Config) -> Result<Option<Keys>> {
         return Ok(None);
     }
     Keys::read(&path).map(Some)
+}
+
+/// What signs COSE receipts, if this hub is to.
+fn receipt_signer(config: &Config, log_key: &VerifierKey) -> Result<Option<ReceiptSigner>> {
+    let path = config.key_dir.join(COSE_KEY_FILE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let signer = ReceiptSigner::from_seed(&keyfile::read_seed(&path)?)?;
+    ensure!(
+        signer.public().as_bytes() != log_key.public_key(),
+        "{COSE_KEY_FILE} holds the log's own key; receipts are signed by one that signs nothing else"
+    );
+    Ok(Some(signer))
 }
 
 /// Opens the log of a configuration.

@@ -11,7 +11,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use daybook_core::event::Event;
+use daybook_core::proof_file::ProofFile;
 use daybook_core::sealed::{ReaderClass, digest};
+use daybook_store::publish::Released;
 use daybook_store::read::StoredOpening;
 use serde_json::{Value, json};
 
@@ -58,6 +60,19 @@ pub(crate) async fn get_event_proof(
     Path(index): Path<String>,
 ) -> Result<Response, Problem> {
     let index = canonical(&index)?;
+    let (proof, _) = proved(&app, index).await?;
+    let headers = [
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        ),
+        (header::CONTENT_DISPOSITION, saved_as(index, "tlog-proof")),
+    ];
+    Ok((headers, proof.to_string()).into_response())
+}
+
+/// The proof of an entry, and the published checkpoint that it is against.
+pub(super) async fn proved(app: &App, index: u64) -> Result<(ProofFile, Released), Problem> {
     let latest = app.published.latest();
     let covers = latest.filter(|released| index < released.head.size);
     let released = match covers {
@@ -66,30 +81,24 @@ pub(crate) async fn get_event_proof(
         None if index < app.reader.published_size().await? => {
             let mut published = app.published.clone();
             let heard = tokio::time::timeout(CATCH_UP, published.covering(index + 1)).await;
-            heard.ok().flatten().ok_or_else(|| unpublished(&app, index))?
+            heard.ok().flatten().ok_or_else(|| unpublished(app, index))?
         }
-        None => return Err(unpublished(&app, index)),
+        None => return Err(unpublished(app, index)),
     };
     // The newest checkpoint that the quorum has cosigned proves more than a newer one that it has not.
     let witnessed = app.witnessing.as_ref().and_then(|one| one.witnesses.witnessed());
     let released = witnessed
         .filter(|witnessed| index < witnessed.head.size)
         .unwrap_or_else(|| app.decorated(released));
-    let proof = app
-        .reader
-        .proof(index, &released)
-        .await?
-        .ok_or_else(|| unpublished(&app, index))?;
-    let name = format!("attachment; filename=\"daybook-{index}.tlog-proof\"");
-    let name = HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("attachment"));
-    let headers = [
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        ),
-        (header::CONTENT_DISPOSITION, name),
-    ];
-    Ok((headers, proof.to_string()).into_response())
+    let proof = app.reader.proof(index, &released).await?;
+    let proof = proof.ok_or_else(|| unpublished(app, index))?;
+    Ok((proof, released))
+}
+
+/// The name under which a browser saves what is about an entry.
+pub(super) fn saved_as(index: u64, end: &str) -> HeaderValue {
+    let name = format!("attachment; filename=\"daybook-{index}.{end}\"");
+    HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("attachment"))
 }
 
 /// The openings of one entry that the caller may read, and how many digests of it stay closed.
@@ -152,7 +161,7 @@ async fn published(
 }
 
 /// An index in its one spelling: digits without a sign or a leading zero.
-fn canonical(text: &str) -> Result<u64, Problem> {
+pub(super) fn canonical(text: &str) -> Result<u64, Problem> {
     let index = text.parse::<u64>().ok();
     let index = index.filter(|index| index.to_string() == text);
     index.ok_or_else(|| {

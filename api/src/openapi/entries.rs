@@ -7,7 +7,8 @@ use serde_json::json;
 
 pub(super) use self::schemas::schemas;
 use super::operation::Operation;
-use super::schema::{flag, hash, id, list_of, named, number, object, one_of, slug, text};
+use super::schema::{bytes, flag, hash, id, list_of, named, number, object, one_of, slug, text};
+use crate::handlers::cose::COSE_SIGN1;
 use crate::problem::ProblemKind as Kind;
 
 /// What an append may be refused with.
@@ -96,6 +97,15 @@ fn of_one_event() -> Vec<Operation> {
         ))
         .note("A `.tlog-proof` (c2sp.org/tlog-proof@v1) against the newest checkpoint.")
         .bytes(200, "The proof.", "text/plain; charset=utf-8", &text())
+        .fails(&[Kind::NotPublished]),
+        index(Operation::get(
+            "events",
+            "/v1/events/{index}/cose-receipt",
+            "get_event_cose_receipt",
+            "A COSE receipt of it, where the hub signs them",
+        ))
+        .note("A tagged COSE_Sign1 over the root of the newest checkpoint, detached, with one inclusion proof of `RFC9162_SHA256` (RFC 9942). It says less than the proof does: no witness and no origin is in it.")
+        .bytes(200, "The receipt.", COSE_SIGN1, &bytes(COSE_SIGN1))
         .fails(&[Kind::NotPublished]),
         index(Operation::get(
             "events",

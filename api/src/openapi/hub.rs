@@ -4,21 +4,22 @@ use serde_json::json;
 
 use super::operation::Operation;
 use super::schema::{
-    Named, about, flag, hash, list_of, named, number, object, object_with, one_of, or_null, text,
+    Named, about, bytes, flag, hash, list_of, named, number, object, object_with, one_of, or_null, text,
 };
+use crate::handlers::cose::COSE_KEY_SET;
 use crate::problem::ProblemKind as Kind;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 pub(super) fn log_operations() -> Vec<Operation> {
-    let bytes = json!({ "type": "string", "contentMediaType": "application/octet-stream" });
+    let tiles = "application/octet-stream";
     let index = json!({ "type": "string", "pattern": "^[0-9]{3}$" });
     let width = json!({ "type": "integer", "minimum": 1, "maximum": 255 });
     let level = json!({ "type": "integer", "minimum": 0, "maximum": 5 });
     let tile = |path, id, summary| {
         Operation::get("log", path, id, summary)
             .by("/log/tile/{*path}")
-            .bytes(200, "The bytes.", "application/octet-stream", &bytes)
+            .bytes(200, "The bytes.", tiles, &bytes(tiles))
             .fails(&[Kind::MalformedRequest, Kind::NotFound])
     };
     let of_index = |operation: Operation| {
@@ -75,6 +76,15 @@ pub(super) fn log_operations() -> Vec<Operation> {
         )
         .in_path("size", &number(), "1", "The number of entries.")
         .bytes(200, "A signed note.", PLAIN, &text())
+        .fails(&[Kind::NotFound]),
+        Operation::get(
+            "log",
+            "/v1/cose-keys",
+            "get_cose_keys",
+            "A copy of the key that signs COSE receipts",
+        )
+        .note("Take the key that you verify with from somewhere that the hub cannot change.")
+        .bytes(200, "A COSE_KeySet of one key (RFC 9052).", COSE_KEY_SET, &bytes(COSE_KEY_SET))
         .fails(&[Kind::NotFound]),
         Operation::get("log", "/v1/witnesses", "list_witnesses", "How each witness stands")
             .json(200, "The witnesses of the policy, in its order.", "Witnesses"),

@@ -47,6 +47,10 @@ pub(super) fn text() -> Value {
     json!({ "type": "string" })
 }
 
+pub(super) fn bytes(kind: &str) -> Value {
+    json!({ "type": "string", "contentMediaType": kind })
+}
+
 pub(super) fn flag() -> Value {
     json!({ "type": "boolean" })
 }

@@ -9,6 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use daybook_api::{App, Following, PacketLimits, PacketStore, ProblemKind};
 use daybook_core::access::AccessToken;
+use daybook_core::cose::ReceiptSigner;
 use daybook_core::event::{Claims, Event, Seen};
 use daybook_core::id::{Actor, TreRole};
 use daybook_core::key::{KeyUse, SecretKey, possession_bytes};
@@ -256,6 +257,7 @@ impl Hub {
         let packets = PacketStore::folder(&packets).unwrap();
         let log_key = signer().verifier().to_string();
         let app = App::new(ORIGIN, &log_key, &store, packets, PacketLimits::usual(MAX_PACKET));
+        let app = app.with_receipts(ReceiptSigner::from_seed(&bytes("cose.key")).unwrap());
         let router = daybook_api::router(app.clone());
         Self {
             world,

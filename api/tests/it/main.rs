@@ -8,6 +8,7 @@ mod batch;
 mod canary;
 #[cfg(test)]
 mod conditional;
+mod cose;
 #[cfg(test)]
 mod dry_run;
 #[cfg(test)]

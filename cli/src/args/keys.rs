@@ -29,6 +29,12 @@ pub enum KeysCommand {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Make the seed of a key that signs COSE receipts; prints its name and its public half
+    Cose {
+        /// The file, such as `keys/cose.key`
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Show the public side of a key file: thumbprints, and the list that an event registers
     Show {
         /// The file

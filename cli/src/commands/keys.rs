@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use daybook_core::cose::ReceiptSigner;
 use daybook_core::id::{Actor, Stream, TreRole};
 use daybook_core::note::NoteSigner;
 use daybook_core::{base64url, constitution};
@@ -29,6 +30,11 @@ pub(super) fn run(command: KeysCommand) -> Result<ExitCode> {
             let x = base64url::encode(signer.verifier().public_key());
             output::line(&format!("verifier key  {}", signer.verifier()));
             output::line(&format!("x             {x}"));
+        }
+        KeysCommand::Cose { out } => {
+            let signer = ReceiptSigner::from_seed(&keyfile::create_seed(&out)?)?;
+            output::line(&format!("kid           {}", base64url::encode(signer.kid())));
+            output::line(&format!("x             {}", signer.public().to_x()));
         }
         KeysCommand::Show { file, origin } => show(&Keys::read(&file)?, origin.as_deref()),
         KeysCommand::Delegate(args) => delegate(&args)?,

@@ -1,4 +1,4 @@
-//! A hub before programs in Python that share no code with it: a library that others wrote, and the script of
+//! A hub before programs in Python that share no code with it: libraries that others wrote, and the script of
 //! docs/how-to/verify-without-daybook.md.
 
 use std::process::{Command, Output};
@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use daybook_core::event::Event;
 use serde_json::Value;
 
-use crate::bin::{Serving, Site, stderr, stdout};
+use crate::bin::{Serving, Site, run, stderr, stdout};
 use crate::demo::{python, repository};
 use crate::keys::grow;
 use crate::witnesses::{add_to_config, new_witness, serve_witness, until};
@@ -43,6 +43,15 @@ fn programs_in_python_verify_the_log_of_a_hub_that_runs() {
         &site,
         &format!("[witnesses]\npolicy = \"{}\"\n", site.text("log.policy")),
     );
+    let cose_key = site.path("keys/cose.key");
+    std::fs::copy(site.path("keys/log.key"), &cose_key).unwrap();
+    let refused = Serving::start(&site.path("daybook.toml"), &[]).err().unwrap();
+    assert!(refused.contains("the log's own key"), "{refused}");
+    std::fs::remove_file(&cose_key).unwrap();
+    let receipts = run(&["keys", "cose", "--out", cose_key.to_str().unwrap()]);
+    assert!(receipts.status.success(), "{}", stderr(&receipts));
+    let receipts = stdout(&receipts);
+    let (_, x) = receipts.trim_end().rsplit_once(' ').unwrap();
     let hub = site.serve();
     let old = site.text("old.checkpoint");
     let first: u64 = until("something is published", || {
@@ -67,6 +76,10 @@ fn programs_in_python_verify_the_log_of_a_hub_that_runs() {
         said.contains("entries of it.example/log, cosigned") && said.contains(&format!("continues {first}")),
         "{said}"
     );
+
+    let held = script("tests/python/test_cose.py", &[&hub.url, x]);
+    assert!(held.status.success(), "{}{}", stdout(&held), stderr(&held));
+    assert!(stdout(&held).contains("holds: receipts of"), "{}", stdout(&held));
 
     // The operator's key stands in entry 0, which it has signed as well as entry 2, the editor's role.
     let [zero, granted] = [0, 2].map(|index| kept(&site, &hub, index));

@@ -2,7 +2,7 @@
 //!
 //! # In scope
 //! Events (the bytes that actors sign), sealed fields, keys, the Merkle tree and its tiles, the heads of streams, signed
-//! notes, checkpoints and proofs, what witnesses say and who is trusted, and the constitution: who may write which stream, and which key is whose at an index.
+//! notes, checkpoints and proofs, COSE receipts, what witnesses say and who is trusted, and the constitution: who may write which stream, and which key is whose at an index.
 //!
 //! # Out of scope
 //! What an event means and whether it may follow (`policy/rules`), storage (`ledger/store`), transport (`api`).
@@ -16,6 +16,7 @@ pub mod base64url;
 pub mod canonical;
 pub mod checkpoint;
 pub mod constitution;
+pub mod cose;
 pub mod cosignature;
 pub mod event;
 pub mod hash;
