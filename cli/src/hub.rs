@@ -172,7 +172,7 @@ impl Running {
     ) -> Result<Self> {
         let signer = log_signer(config, secrets)?;
         let log_key = signer.verifier().clone();
-        let receipts = receipt_signer(config, &log_key)?;
+        let receipts = receipt_signer(config, &signer.verifiers())?;
         let keys = Keys::read(&config.key_dir.join(CLERK_FILE))?;
         let packets = packet_store(config)?;
         let tls = listen::certificate(config)?;
@@ -276,15 +276,16 @@ fn editor_keys(config: &Config) -> Result<Option<Keys>> {
     Keys::read(&path).map(Some)
 }
 
-/// What signs COSE receipts, if this hub is to.
-fn receipt_signer(config: &Config, log_key: &VerifierKey) -> Result<Option<ReceiptSigner>> {
+/// What signs COSE receipts of a configuration, if its hub is to.
+pub(crate) fn receipt_signer(config: &Config, log_keys: &[VerifierKey]) -> Result<Option<ReceiptSigner>> {
     let path = config.key_dir.join(COSE_KEY_FILE);
     if !path.exists() {
         return Ok(None);
     }
     let signer = ReceiptSigner::from_seed(&keyfile::read_seed(&path)?)?;
+    let public = signer.public();
     ensure!(
-        signer.public().as_bytes() != log_key.public_key(),
+        log_keys.iter().all(|key| key.public_key() != public.as_bytes()),
         "{COSE_KEY_FILE} holds the log's own key; receipts are signed by one that signs nothing else"
     );
     Ok(Some(signer))

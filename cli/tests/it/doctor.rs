@@ -177,6 +177,18 @@ fn faults_of_files_are_named() {
         "clerk's key",
         "not a key file",
     );
+    let log_key = site.path("keys/log.key");
+    fs::copy(&log_key, site.path("keys/cose.key")).unwrap();
+    fails_with(&site, "keys/cose.key", Some("short"), "COSE key", "43 characters");
+    let own = fs::read_to_string(&log_key).unwrap();
+    fails_with(
+        &site,
+        "keys/cose.key",
+        Some(&own),
+        "COSE key",
+        "the log's own key",
+    );
+    fs::remove_file(site.path("keys/cose.key")).unwrap();
     let operator = fs::read_to_string(site.path("keys/operator.json")).unwrap();
     fails_with(
         &site,

@@ -2,6 +2,7 @@
 
 use daybook_api::SOON;
 use daybook_core::id::Actor;
+use daybook_core::note::NoteSigner;
 use jiff::Timestamp;
 
 use super::Finding;
@@ -10,10 +11,17 @@ use crate::hub;
 use daybook_agent::keyfile::Keys;
 
 pub(super) fn keys(config: &Config, secrets: &Secrets) -> Vec<Finding> {
-    let mut findings = vec![match hub::log_signer(config, secrets) {
+    let log = hub::log_signer(config, secrets);
+    let log_keys = log.as_ref().map_or_else(|_| Vec::new(), NoteSigner::verifiers);
+    let mut findings = vec![match log {
         Ok(signer) => Finding::ok("log key", format!("is that of {}", signer.verifier())),
         Err(error) => Finding::error("log key", &error),
     }];
+    findings.extend(match hub::receipt_signer(config, &log_keys) {
+        Ok(None) => None,
+        Ok(Some(_)) => Some(Finding::ok("COSE key", "can be read")),
+        Err(error) => Some(Finding::error("COSE key", &error)),
+    });
     let clerk = config.key_dir.join(hub::CLERK_FILE);
     findings.push(match Keys::read(&clerk) {
         Ok(keys) if keys.actor == Actor::Clerk => Finding::ok("clerk's key", "can be read"),
