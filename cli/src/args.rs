@@ -125,6 +125,9 @@ pub struct DemoArgs {
     /// The `cwltool` that runs the workflow [default: .venv/bin/cwltool, or the first on PATH]
     #[arg(long, env = "DAYBOOK_CWLTOOL")]
     pub cwltool: Option<PathBuf>,
+    /// How many fictional jobs of the last three years the log holds before it begins; 0 for none
+    #[arg(long, default_value_t = 160, value_name = "N")]
+    pub seed_jobs: usize,
     /// End when all is shown; the exit status is 0 only if all of it held
     #[arg(long)]
     pub exit: bool,

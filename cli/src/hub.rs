@@ -3,6 +3,7 @@
 mod clerk;
 mod database;
 pub(crate) mod editor;
+mod fill;
 mod found;
 mod known;
 mod listen;
@@ -33,6 +34,7 @@ use self::clerk::Clerk;
 pub use self::database::Database;
 pub(crate) use self::database::cluster_config;
 use self::editor::Editor;
+pub use self::fill::{Filled, fill};
 pub use self::found::{Founding, found};
 pub(crate) use self::known::remembered;
 pub(crate) use self::listen::certificate;

@@ -11,6 +11,7 @@ use crate::args::{HubArgs, InitArgs, ServeArgs};
 use crate::config::{Config, Secrets};
 use crate::hub::{self, Consent, Hub};
 use crate::service;
+use daybook_agent::random;
 
 pub(super) fn read(args: HubArgs) -> Result<(Config, Secrets)> {
     let config = Config::read(&args.config)?;
@@ -25,7 +26,7 @@ pub(super) fn read(args: HubArgs) -> Result<(Config, Secrets)> {
 
 pub(super) async fn init(args: InitArgs) -> Result<ExitCode> {
     let (config, secrets) = read(args.hub)?;
-    let founding = hub::found(&config, &secrets, &args.name).await?;
+    let founding = hub::found(&config, &secrets, &args.name, random::now()).await?;
     output::line(&format!("The log {} is founded.", config.origin));
     output::line(&format!("  verifier key  {}", founding.log_key));
     output::line(&format!("  rule table    {}", founding.table));

@@ -123,10 +123,9 @@ pub(super) async fn audit(stage: &Stage, cast: &Cast, timeline: &Timeline) -> Re
         stands.is_some(),
         &stands.unwrap_or_else(|| "no quorum of the witnesses has cosigned the newest checkpoint".to_owned()),
     );
-    let roots = cast.tres.iter();
-    let anchors: Vec<String> = roots
-        .map(|tre| format!("tre {} {}\n", tre.slug, tre.root))
-        .collect();
+    let roots = cast.tres.iter().map(|tre| (&tre.slug, &tre.root));
+    let roots = roots.chain(stage.roots.iter().map(|(slug, root)| (slug, root)));
+    let anchors: Vec<String> = roots.map(|(slug, root)| format!("tre {slug} {root}\n")).collect();
     fs::write(stage.folder.join("anchors.txt"), anchors.concat())?;
     for _ in 0..AUDITS {
         let output = run(stage, &["--json"]).await?;

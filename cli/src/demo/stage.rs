@@ -5,9 +5,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use daybook_core::id::Actor;
+use daybook_core::id::{Actor, Slug};
 use daybook_core::note::VerifierKey;
 use daybook_register_web::Settings;
+use daybook_seed::Plan;
 use tempfile::TempDir;
 
 use super::quorum::Witnesses;
@@ -18,6 +19,7 @@ use crate::hub::{self, Consent, Hub};
 use daybook_agent::author::Author;
 use daybook_agent::client::{Client, Follower};
 use daybook_agent::keyfile::Keys;
+use daybook_agent::random;
 
 /// The demo's log. It is never the name of another.
 const ORIGIN: &str = "demo.daybook.example/log";
@@ -29,6 +31,8 @@ pub(super) struct Stage {
     pub(super) witnesses: Witnesses,
     config: Config,
     hub: Hub,
+    /// The TREs of the seed, with the thumbprints of their roots.
+    pub(super) roots: Vec<(Slug, String)>,
     /// Removed when the demo ends, unless the user named a folder.
     temporary: Option<TempDir>,
 }
@@ -64,9 +68,20 @@ impl Stage {
         let secrets = Secrets::default();
         output::line(&format!("Daybook demo in {}", folder.display()));
         output::line("Starting a private PostgreSQL and founding a log …");
-        let founding = hub::found(&config, &secrets, "The demo's log").await?;
+        let plan = Plan::of(args.seed_jobs, random::now());
+        let begins = if args.seed_jobs == 0 {
+            plan.until
+        } else {
+            plan.begins()
+        };
+        let founding = hub::found(&config, &secrets, "The demo's log", begins).await?;
         let witnesses = Witnesses::open(&folder.join("witnesses"), &founding.log_key).await?;
         config.witnesses = witnesses.config();
+        let roots = if args.seed_jobs == 0 {
+            Vec::new()
+        } else {
+            seed(&config, &secrets, plan).await?
+        };
         let hub = Hub::start(&config, &secrets, Consent::default()).await?;
         let client = Client::new(&format!("http://{}", hub.address()))?;
         output::line(&format!("  hub           http://{}", hub.address()));
@@ -78,6 +93,7 @@ impl Stage {
             witnesses,
             config,
             hub,
+            roots,
             temporary,
         })
     }
@@ -141,6 +157,20 @@ impl Stage {
         }
         Ok(())
     }
+}
+
+/// Fills the log with years of a country that does not exist. Answers with the roots of its TREs.
+async fn seed(config: &Config, secrets: &Secrets, plan: Plan) -> Result<Vec<(Slug, String)>> {
+    output::line("Filling in three years of a country that does not exist …");
+    let filled = hub::fill(config, secrets, (plan, random::bytes()?), |_| {}).await?;
+    output::line(&format!(
+        "  fictional     {} jobs of {} projects at {} TREs, {} entries: all of it made up",
+        filled.jobs,
+        filled.projects,
+        filled.roots.len(),
+        filled.entries
+    ));
+    Ok(filled.roots)
 }
 
 fn folder(wanted: Option<&Path>) -> Result<(PathBuf, Option<TempDir>)> {

@@ -26,18 +26,24 @@ pub struct Founding {
     pub table: Hash,
 }
 
-/// Makes keys and database, names the log and appends `log-opened`, `policy-adopted` and the editor's `role-granted`.
+/// Makes keys and database, names the log and appends `log-opened`, `policy-adopted` and the editor's `role-granted`, dated
+/// `at`, in seconds since 1970: now, but for a log that is to be filled with what never happened.
 ///
 /// Whatever is there already is kept, so that a founding that broke off can be run again.
-pub async fn found(config: &Config, secrets: &Secrets, name: &str) -> Result<Founding> {
+pub async fn found(config: &Config, secrets: &Secrets, name: &str, at: i64) -> Result<Founding> {
     make_keys(config, secrets)?;
     let database = Database::start(config, secrets).await?;
-    let founded = found_on(config, secrets, name, &database).await;
+    let founded = found_on(config, secrets, (name, at), &database).await;
     database.stop().await?;
     founded
 }
 
-async fn found_on(config: &Config, secrets: &Secrets, name: &str, database: &Database) -> Result<Founding> {
+async fn found_on(
+    config: &Config,
+    secrets: &Secrets,
+    named: (&str, i64),
+    database: &Database,
+) -> Result<Founding> {
     daybook_store::migrate(&database.config()).await?;
     let signer = log_signer(config, secrets)?;
     let log_key = signer.verifier().clone();
@@ -49,7 +55,7 @@ async fn found_on(config: &Config, secrets: &Secrets, name: &str, database: &Dat
     daybook_store::initialise(&client, &identity).await?;
     drop(client);
     let store = open_store(config, database, signer, Consent::default(), None).await?;
-    let appended = open_log(config, name, &log_key, &store).await;
+    let appended = open_log(config, named, &log_key, &store).await;
     store.close().await;
     appended?;
     known::remember(&config.data_dir, database).await;
@@ -77,7 +83,12 @@ fn make_keys(config: &Config, secrets: &Secrets) -> Result<()> {
     Ok(())
 }
 
-async fn open_log(config: &Config, name: &str, log_key: &VerifierKey, store: &Store) -> Result<()> {
+async fn open_log(
+    config: &Config,
+    (name, at): (&str, i64),
+    log_key: &VerifierKey,
+    store: &Store,
+) -> Result<()> {
     let operator = Keys::read(&config.key_dir.join(OPERATOR_FILE))?;
     let clerk = Keys::read(&config.key_dir.join(CLERK_FILE))?;
     let head = store.reader.stream_head(&Stream::Federation.to_string()).await?;
@@ -99,7 +110,7 @@ async fn open_log(config: &Config, name: &str, log_key: &VerifierKey, store: &St
             config,
             store,
             &operator,
-            (1, None),
+            (1, None, at),
             "log-opened",
             data,
             vec![opening],
@@ -109,7 +120,7 @@ async fn open_log(config: &Config, name: &str, log_key: &VerifierKey, store: &St
     }
     if seq == 1 {
         let data = json!({ "rules": 1, "table": Table::v1().to_value() });
-        let place = (2, prev);
+        let place = (2, prev, at);
         let leaf = append(
             config,
             store,
@@ -135,7 +146,7 @@ async fn open_log(config: &Config, name: &str, log_key: &VerifierKey, store: &St
             config,
             store,
             &operator,
-            (3, prev),
+            (3, prev, at),
             "role-granted",
             data,
             Vec::new(),
@@ -149,7 +160,7 @@ async fn append(
     config: &Config,
     store: &Store,
     operator: &Keys,
-    (seq, prev): (u64, Option<Hash>),
+    (seq, prev, at): (u64, Option<Hash>, i64),
     kind: &str,
     data: Value,
     openings: Vec<Opening>,
@@ -157,7 +168,7 @@ async fn append(
     let claims = Claims {
         aud: config.origin.clone(),
         data: data.as_object().cloned().unwrap_or_default(),
-        iat: random::now(),
+        iat: at,
         iss: Actor::Operator,
         jti: random::id()?,
         prev,
@@ -168,9 +179,6 @@ async fn append(
         version: 1,
     };
     let event = Event::sign(&claims, &operator.event)?;
-    let receipt = store
-        .appender
-        .append(Candidate { event, openings }, random::now())
-        .await;
+    let receipt = store.appender.append(Candidate { event, openings }, at).await;
     Ok(receipt.with_context(|| format!("{kind} was not appended"))?.leaf)
 }
