@@ -1,4 +1,4 @@
-//! Charts as SVG, written by templates. Each stands beside a table that says the same; small numbers are drawn as nothing.
+//! Charts as SVG, written by templates. Each stands beside a table that says the same; small numbers are named and not drawn.
 //! Names stand above what is drawn, so that a picture is narrow and its words are as large as others on any screen.
 
 /// Units of the picture's width.
@@ -15,7 +15,7 @@ const BAR: i64 = 18;
 /// Units that a dot reaches to each side.
 const DOT: i64 = 6;
 
-/// A bar: where it is, how long, and what stands behind it.
+/// A bar: where it is, how long, and what stands behind it. Of a small number there is only what it says.
 pub(crate) struct Bar {
     pub(crate) y: i64,
     pub(crate) width: i64,
@@ -40,11 +40,13 @@ pub(crate) struct Bars {
 }
 
 impl Bars {
-    pub(crate) fn of(rows: Vec<(String, [i64; 2])>, legend: [String; 2]) -> Self {
+    /// Rows of a name and two numbers, those that are too small to be told missing; and what is said of these.
+    pub(crate) fn of(rows: Vec<(String, [Option<i64>; 2])>, legend: [String; 2], few: &str) -> Self {
         let most = rows
             .iter()
             .flat_map(|(_, both)| both)
             .copied()
+            .flatten()
             .max()
             .unwrap_or_default();
         let (mut names, mut drawn) = (Vec::new(), Vec::new());
@@ -55,14 +57,20 @@ impl Bars {
                 text: name,
             });
             for (at, n) in (0..).zip(both) {
-                if n > 0 {
-                    drawn.push(Bar {
-                        y: top + FIRST + at * BAR,
-                        width: scaled(n, most, WIDTH - BEHIND),
-                        label: crate::words::thousands(n.unsigned_abs()),
-                        is_second: at == 1,
-                    });
-                }
+                let (width, label) = match n {
+                    Some(0) => continue,
+                    Some(n) => (
+                        scaled(n, most, WIDTH - BEHIND),
+                        crate::words::thousands(n.unsigned_abs()),
+                    ),
+                    None => (0, few.to_owned()),
+                };
+                drawn.push(Bar {
+                    y: top + FIRST + at * BAR,
+                    width,
+                    label,
+                    is_second: at == 1,
+                });
             }
             top += ROW;
         }
@@ -121,13 +129,20 @@ mod tests {
 
     #[test]
     fn bars_are_as_long_as_their_numbers_and_nothing_is_drawn_of_none() {
-        let rows = vec![("2025".to_owned(), [1000, 0]), ("2026".to_owned(), [500, 250])];
-        let bars = Bars::of(rows, [String::new(), String::new()]);
+        let rows = vec![
+            ("2025".to_owned(), [Some(1000), Some(0)]),
+            ("2026".to_owned(), [Some(500), Some(250)]),
+            ("2027".to_owned(), [None, Some(0)]),
+        ];
+        let bars = Bars::of(rows, [String::new(), String::new()], "few");
         let widths: Vec<i64> = bars.drawn.iter().map(|bar| bar.width).collect();
-        assert_eq!(widths, [296, 148, 74]);
-        assert_eq!(bars.drawn[0].label, "1,000");
+        assert_eq!(widths, [296, 148, 74, 0]);
+        assert_eq!(
+            (bars.drawn[0].label.as_str(), bars.drawn[3].label.as_str()),
+            ("1,000", "few")
+        );
         assert!(
-            Bars::of(Vec::new(), [String::new(), String::new()])
+            Bars::of(Vec::new(), [String::new(), String::new()], "few")
                 .drawn
                 .is_empty()
         );

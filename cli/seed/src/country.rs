@@ -35,7 +35,7 @@ pub(crate) static TRES: [Tre; 6] = [
 /// Kinds of data, of which each TRE has one dataset each: what it is called, and how a project speaks of it.
 #[rustfmt::skip]
 pub(crate) static KINDS: [(&str, &str); 4] = [
-    ("hospital stays", "records of stays in hospital: when, for what, and how each ended"),
+    ("hospital admissions", "records of stays in hospital: when, for what, and how each ended"),
     ("general practice", "records of visits to general practices: what was found, and what was done"),
     ("medicines", "records of medicines that pharmacies have given out"),
     ("outpatient visits", "records of visits to hospital clinics, and of the letters that led to them"),

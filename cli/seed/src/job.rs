@@ -133,11 +133,17 @@ impl Seed {
         Ok(())
     }
 
-    /// Whose turn it is to submit: of three times once that of somebody who is likely to have been there for longer.
+    /// Whose turn it is to submit: every other time that of those who never have, and then more often that of those who have
+    /// been there for longer.
     fn somebody(&mut self) -> Option<usize> {
         let is_busy = self.submitted.is_multiple_of(BUSY);
         if is_busy && self.open.first() == Some(&0) {
             return Some(0);
+        }
+        if self.submitted % 2 == 1
+            && let Some(place) = self.fresh.pop_front().filter(|place| self.open.contains(place))
+        {
+            return Some(place);
         }
         let some = self.chance.below(self.open.len());
         let other = self.chance.below(3 * self.open.len());
@@ -189,7 +195,7 @@ impl Seed {
         let stops = if self.plan.jobs < 100 {
             self.plan.jobs / 6
         } else {
-            (self.plan.jobs / 6).clamp(STOPS.len(), 2 * STOPS.len())
+            (self.plan.jobs / 10).clamp(STOPS.len(), 2 * STOPS.len())
         };
         if left <= stops {
             return End::Stops(left);

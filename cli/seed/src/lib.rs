@@ -59,9 +59,9 @@ pub struct Plan {
 /// Which ends jobs come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ends {
-    /// All of them, as often as one would expect: some eleven entries a job.
+    /// All of them, as often as one would expect: some seventeen entries for each job, those of its project among them.
     AsUsual,
-    /// Most wait or are refused: some three entries a job, for a register that is to be large.
+    /// Most wait or are refused: some four entries for each job, for a register that is to be large.
     FewEntries,
 }
 

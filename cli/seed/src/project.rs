@@ -195,6 +195,12 @@ impl Seed {
         let Some(mut project) = self.take(place) else {
             return Ok(());
         };
+        if matches!(project.fate, Fate::Held(_, true)) && !project.page.is_published() {
+            // What waits for a person is not touched meanwhile: the editor would hold it again.
+            self.push(at_work(at + 30 * DAY), Task::Approve(place, nth));
+            self.put_back(place, project);
+            return Ok(());
+        }
         let asked = project.asked.get(nth).copied().unwrap_or(0);
         if let (false, Some(site)) = (project.is_closing, self.sites.get(asked)) {
             let (slug, review, tre) = (site.slug.clone(), site.review.clone(), site.tre);
@@ -244,6 +250,14 @@ impl Seed {
         Ok(())
     }
 
+    /// Lets its members submit from now on.
+    fn admit(&mut self, place: usize) {
+        if !self.open.contains(&place) {
+            self.open.push(place);
+            self.fresh.push_back(place);
+        }
+    }
+
     /// Has the editor write, unless it is about to.
     pub(crate) fn due(&mut self, place: usize, project: &mut Project, at: i64) {
         let is_pressing = !project.page.is_published() || self.plan.ends == Ends::AsUsual;
@@ -268,7 +282,7 @@ impl Seed {
                 self.say(&mut project.page.head, at, line)?;
                 project.fate = Fate::Embargo(until, true);
                 self.push(until + MINUTE, Task::Publish(place));
-                self.open.push(place);
+                self.admit(place);
             }
             Fate::Held(is_mended, false) => {
                 let line = Line::new(
@@ -289,8 +303,8 @@ impl Seed {
                 }
             }
             _ => {
-                if !project.page.is_published() && !self.open.contains(&place) {
-                    self.open.push(place);
+                if !project.page.is_published() && !project.is_closing {
+                    self.admit(place);
                 }
                 let line = project.page.next(project.id, &project.version, &mut self.things);
                 self.say(&mut project.page.head, at, line)?;

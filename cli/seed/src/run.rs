@@ -101,6 +101,8 @@ pub struct Seed {
     pub(crate) projects: Vec<Option<Box<Project>>>,
     /// Projects whose members may submit.
     pub(crate) open: Vec<usize>,
+    /// Those of which nobody has submitted yet.
+    pub(crate) fresh: VecDeque<usize>,
     pub(crate) submissions: HashMap<u64, Submission>,
     /// Submissions so far, and jobs.
     pub(crate) submitted: u64,
@@ -130,6 +132,7 @@ impl Seed {
             things: Vec::new(),
             projects: (0..plan.projects).map(|_| None).collect(),
             open: Vec::new(),
+            fresh: VecDeque::new(),
             submissions: HashMap::new(),
             submitted: 0,
             jobs: 0,

@@ -68,6 +68,8 @@ fn the_demo_holds_and_the_second_judge_agrees() {
         "disclosure-refused",
         "Results sent",
         "Results not sent",
+        "160 jobs of 40 projects at 6 TREs",
+        "all of it made up",
     ] {
         assert!(text.contains(said), "{said}: {text}");
     }
@@ -100,15 +102,24 @@ fn the_demo_holds_and_the_second_judge_agrees() {
         .unwrap();
     assert!(judged.status.success(), "{}{}", stdout(&judged), stderr(&judged));
     let states: serde_json::Value = serde_json::from_str(stdout(&judged).trim()).unwrap();
-    let of = |kind: &str, state: &str| {
+    let of = |tre: &str| -> Vec<&str> {
         let all = states["states"].as_object().unwrap().iter();
-        all.filter(|(name, value)| name.starts_with(kind) && value["state"] == state)
-            .count()
+        let jobs = all.filter(|(name, value)| name.starts_with("job/") && value["tre"] == tre);
+        jobs.map(|(_, value)| value["state"].as_str().unwrap()).collect()
     };
+    assert_eq!((of("wessex"), of("mercia")), (vec!["released"], vec!["withheld"]));
+    let seeded = [
+        "barsetshire",
+        "lyonesse",
+        "middlemarch",
+        "erewhon",
+        "cranford",
+        "avalon",
+    ];
     assert_eq!(
-        (of("job/", "released"), of("job/", "withheld")),
-        (1, 1),
-        "{states}"
+        seeded.map(|tre| of(tre).len()).iter().sum::<usize>(),
+        160,
+        "the seed's jobs"
     );
 
     verify_files(&data, &text);

@@ -45,10 +45,10 @@ impl Told {
     }
 
     /// The number, where it is told.
-    fn number(self) -> i64 {
+    fn number(self) -> Option<i64> {
         match self {
-            Self::Number(n) => n,
-            Self::Few => 0,
+            Self::Number(n) => Some(n),
+            Self::Few => None,
         }
     }
 }
@@ -125,23 +125,25 @@ impl Figures {
         let rows = self.years.iter().rev().map(|row| {
             let of = |what| {
                 let told = row.told.iter().find(|(known, _)| *known == what);
-                told.map_or(0, |(_, told)| told.number())
+                told.map_or(Some(0), |(_, told)| told.number())
             };
             (row.year.to_string(), [of("submitted"), of("released")])
         });
         let names = ["submitted", "released"].map(|what| frame.code("counted", what).to_owned());
-        Bars::of(rows.collect(), names)
+        Bars::of(rows.collect(), names, &frame.told(&Told::Few))
     }
 
     /// Why nothing came of analyses in the last two years, as a picture; what did not happen is left out.
     pub(crate) fn stop_bars(&self, frame: &Frame) -> Bars {
         let rows = self.stops.iter().filter_map(|row| {
-            let nth = |nth: usize| row.told.get(nth).map_or(0, |(_, told)| told.number());
+            let nth = |nth: usize| row.told.get(nth).map_or(Some(0), |(_, told)| told.number());
             let both = [nth(0), nth(1)];
-            (both != [0, 0]).then(|| (frame.code("stop", row.family).to_owned(), both))
+            let is_told = both.iter().flatten().any(|n| *n > 0);
+            is_told.then(|| (frame.code("stop", row.family).to_owned(), both))
         });
         let year = |nth: usize| self.years.get(nth).map(|row| row.year.to_string());
-        Bars::of(rows.collect(), [0, 1].map(|nth| year(nth).unwrap_or_default()))
+        let names = [0, 1].map(|nth| year(nth).unwrap_or_default());
+        Bars::of(rows.collect(), names, &frame.told(&Told::Few))
     }
 
     /// How long the stages took, as a picture.

@@ -11,6 +11,8 @@ mod numbers;
 #[cfg(test)]
 mod record;
 #[cfg(test)]
+mod seeded;
+#[cfg(test)]
 mod signposts;
 #[cfg(test)]
 mod sitemaps;

@@ -38,7 +38,11 @@ impl TestSite {
 
     /// A site that is made a little differently.
     pub(crate) async fn of(change: impl FnOnce(&TestLog, Site) -> Site) -> Self {
-        let log = TestLog::founded().await;
+        Self::over(TestLog::founded().await, change).await
+    }
+
+    /// The same over a log.
+    pub(crate) async fn over(log: TestLog, change: impl FnOnce(&TestLog, Site) -> Site) -> Self {
         let projector = Projector::start(Start {
             address: log.db.config().into(),
             views: daybook_views::all(),

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use daybook::config::{Config, Secrets};
-use daybook::hub::{CLERK_FILE, Consent, Database, EDITOR_FILE, Hub, LOG_KEY_FILE};
+use daybook::hub::{CLERK_FILE, Consent, Database, Hub, LOG_KEY_FILE};
 use daybook_core::base64url;
 use daybook_core::id::Actor;
 use daybook_core::key::SecretKey;
@@ -31,17 +31,35 @@ pub(crate) struct Place {
 impl Place {
     /// Makes the folder's files and founds the log with what a world says. Nothing is published on its register.
     pub(crate) async fn found(folder: &Path, world: &World) -> Result<Self> {
-        Self::found_with(folder, world, &[(CLERK_FILE, Actor::Clerk)]).await
+        let place = Self::prepare(folder)?;
+        let keys = folder.join("keys");
+        let log_key = base64url::encode(&daybook_world::bytes(LOG_KEY));
+        secret(&keys.join(LOG_KEY_FILE), &log_key)?;
+        // The clerk's key, as the world made it.
+        let seed = daybook_world::bytes(&format!("key 0 of {}", Actor::Clerk));
+        let public = SecretKey::from_seed(&seed).public();
+        ensure!(
+            public == world.key(&Actor::Clerk).public(),
+            "the world makes keys otherwise"
+        );
+        let jwk =
+            json!({ "crv": "Ed25519", "d": base64url::encode(&seed), "kty": "OKP", "x": public.to_x() });
+        let file_text = json!({ "actor": Actor::Clerk.to_string(), "event": jwk });
+        secret(&keys.join(CLERK_FILE), &file_text.to_string())?;
+        place.append_founding(world).await?;
+        Ok(place)
     }
 
-    /// The same, with an editor that publishes.
-    pub(crate) async fn found_with_register(folder: &Path, world: &World) -> Result<Self> {
-        Self::found_with(
-            folder,
-            world,
-            &[(CLERK_FILE, Actor::Clerk), (EDITOR_FILE, Actor::Editor)],
-        )
-        .await
+    /// Makes the folder and its configuration: no key, no log.
+    pub(crate) fn prepare(folder: &Path) -> Result<Self> {
+        let keys = folder.join("keys");
+        fs::create_dir_all(&keys)?;
+        // The server's account must be able to come through.
+        fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+        fs::set_permissions(&keys, Permissions::from_mode(0o700))?;
+        let place = Self::at(folder);
+        fs::write(place.config_path(), place.config_text())?;
+        Ok(place)
     }
 
     /// What is in a folder that was founded before.
@@ -49,35 +67,6 @@ impl Place {
         Self {
             folder: folder.to_owned(),
         }
-    }
-
-    async fn found_with(folder: &Path, world: &World, services: &[(&str, Actor)]) -> Result<Self> {
-        let keys = folder.join("keys");
-        fs::create_dir_all(&keys)?;
-        // The server's account must be able to come through.
-        fs::set_permissions(folder, Permissions::from_mode(0o755))?;
-        fs::set_permissions(&keys, Permissions::from_mode(0o700))?;
-        let log_key = base64url::encode(&daybook_world::bytes(LOG_KEY));
-        secret(&keys.join(LOG_KEY_FILE), &log_key)?;
-        for (file, actor) in services {
-            // The service's key, as the world made it.
-            let seed = daybook_world::bytes(&format!("key 0 of {actor}"));
-            let public = SecretKey::from_seed(&seed).public();
-            ensure!(
-                public == world.key(actor).public(),
-                "the world makes keys otherwise"
-            );
-            let jwk =
-                json!({ "crv": "Ed25519", "d": base64url::encode(&seed), "kty": "OKP", "x": public.to_x() });
-            let file_text = json!({ "actor": actor.to_string(), "event": jwk });
-            secret(&keys.join(file), &file_text.to_string())?;
-        }
-        let place = Self {
-            folder: folder.to_owned(),
-        };
-        fs::write(place.config_path(), place.config_text())?;
-        place.append_founding(world).await?;
-        Ok(place)
     }
 
     /// The configuration that [`serve`] reads.
@@ -100,7 +89,7 @@ impl Place {
     }
 
     /// Its log, opened without a hub.
-    pub(crate) async fn open(&self, database: &Database) -> Result<Store> {
+    async fn open(&self, database: &Database) -> Result<Store> {
         let config = Config::read(&self.config_path())?;
         let options = Options {
             config: database.config(),

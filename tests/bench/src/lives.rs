@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use daybook_core::event::{Claims, Event, Seen};
 use daybook_core::id::{Actor, Stream};
 use daybook_core::key::SecretKey;
@@ -17,7 +17,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 /// The TREs of the federation.
-pub(crate) const TRES: [&str; 4] = ["wessex", "mercia", "cornwall", "fens"];
+const TRES: [&str; 4] = ["wessex", "mercia", "cornwall", "fens"];
 /// How ten jobs end; most are released.
 const ENDINGS: [Ending; 10] = [
     Ending::Released,
@@ -58,37 +58,30 @@ struct Step {
 }
 
 /// A life that ran, to be lived again under other ids.
-pub(crate) struct Model {
+struct Model {
     steps: Vec<Step>,
     /// The ids that each life has for itself, and the numbers under which it makes them.
     ids: BTreeMap<String, u64>,
 }
 
-/// What a sealed field says instead of what it says in the model, by event type and name.
-pub(crate) type Says = dyn Fn(&str, &str) -> Option<Value> + Send;
-
 /// Ids and leaf hashes of a model, and those of a life made from it.
-pub(crate) type Names = HashMap<String, String>;
+type Names = HashMap<String, String>;
 
-/// Who signs lives, and how a life differs from its model besides its ids.
-pub(crate) struct Voice<'a> {
+/// Who signs lives.
+struct Voice<'a> {
     /// The world of the models.
-    pub(crate) world: &'a World,
+    world: &'a World,
     /// Keys that were made already.
-    pub(crate) keys: HashMap<Actor, SecretKey>,
+    keys: HashMap<Actor, SecretKey>,
     /// The tree that services say that they saw.
-    pub(crate) seen: Seen,
+    seen: Seen,
     /// What no other life is called.
-    pub(crate) seed: String,
-    /// Seconds that are added to every author's clock.
-    pub(crate) later: i64,
-    /// What it says instead of the model.
-    pub(crate) says: Box<Says>,
+    seed: String,
 }
 
 impl<'a> Voice<'a> {
     /// Speaks after all that a world has said.
-    pub(crate) fn of(world: &'a World) -> Self {
+    fn of(world: &'a World) -> Self {
         let size = world.entries().len();
         Self {
             world,
@@ -98,8 +91,6 @@ impl<'a> Voice<'a> {
                 size: size as u64,
             },
             seed: String::new(),
-            later: 0,
-            says: Box::new(|_, _| None),
         }
     }
 
@@ -144,7 +135,7 @@ impl<'a> Lives<'a> {
     pub(crate) fn new(founded: &'a World, seed: &str) -> Self {
         let mut models = Vec::new();
         for (n, ending) in ENDINGS.iter().enumerate() {
-            models.push(Model::of_jobs(founded, &[(TRES[n % TRES.len()], Some(*ending))]));
+            models.push(Model::of_job(founded, TRES[n % TRES.len()], *ending));
         }
         Self {
             models,
@@ -160,24 +151,17 @@ impl<'a> Lives<'a> {
         self.next += 1;
         self.voice.seed = format!("{} {life}", self.seed);
         let model = &self.models[usize::try_from(life)? % self.models.len()];
-        model.live(&mut self.voice, &mut Names::new())
+        model.live(&mut self.voice)
     }
 }
 
 impl Model {
-    /// One submission to some TREs, whose jobs end like that or are left waiting.
-    pub(crate) fn of_jobs(founded: &World, jobs: &[(&str, Option<Ending>)]) -> Self {
+    /// One submission to a TRE, whose job ends like that.
+    fn of_job(founded: &World, tre: &str, ending: Ending) -> Self {
         let mut world = founded.clone();
-        let tres: Vec<&str> = jobs.iter().map(|(tre, _)| *tre).collect();
-        let made = world.submit(&tres);
-        for (job, (_, ending)) in made.iter().zip(jobs) {
-            if let Some(ending) = ending {
-                world.job = Some(*job);
-                world.end_job(*ending);
-            }
-        }
+        let job = world.run_job(tre, ending);
         let new = &world.entries()[founded.entries().len()..];
-        let mut ids: Vec<String> = made.iter().map(ToString::to_string).collect();
+        let mut ids = vec![job.to_string()];
         for event in new {
             let claims = event.claims();
             if let Stream::Submission(id) = &claims.sub {
@@ -188,23 +172,6 @@ impl Model {
             }
         }
         Self::new(&world, new.iter().collect(), ids)
-    }
-
-    /// The world's own project, with its members and all approvals but those of the workflow.
-    pub(crate) fn of_project(founded: &World) -> Self {
-        let Cast {
-            project,
-            member,
-            colleague,
-            ..
-        } = founded.cast;
-        let ids = [project, member, colleague].map(|id| id.to_string());
-        let is_of_it = |event: &&Event| match &event.claims().sub {
-            Stream::Register(_) => false,
-            stream => ids.iter().any(|id| stream.to_string().ends_with(id)),
-        };
-        let events = founded.entries().iter().filter(is_of_it).collect();
-        Self::new(founded, events, ids.to_vec())
     }
 
     fn new(world: &World, events: Vec<&Event>, own: Vec<String>) -> Self {
@@ -224,8 +191,9 @@ impl Model {
         }
     }
 
-    /// Lives once more. What it calls things is added to `names`, which may say what others are called already.
-    pub(crate) fn live(&self, voice: &mut Voice<'_>, names: &mut Names) -> Result<Vec<Signed>> {
+    /// Lives once more.
+    fn live(&self, voice: &mut Voice<'_>) -> Result<Vec<Signed>> {
+        let mut names = Names::new();
         for (old, slot) in &self.ids {
             let new = random(&voice.bytes(&format!("id {slot}"))).to_string();
             names.insert(old.clone(), new);
@@ -234,25 +202,16 @@ impl Model {
         let mut signed = Vec::with_capacity(self.steps.len());
         for (n, step) in self.steps.iter().enumerate() {
             let mut claims = step.claims.clone();
-            claims.sub = replaced(&claims.sub.to_string(), names).parse()?;
-            claims.iss = replaced(&claims.iss.to_string(), names).parse()?;
+            claims.sub = replaced(&claims.sub.to_string(), &names).parse()?;
+            claims.iss = replaced(&claims.iss.to_string(), &names).parse()?;
             claims.prev = heads.get(&claims.sub).copied();
             claims.jti = random(&voice.bytes(&format!("jti {n}")));
             claims.seen = claims.seen.map(|_| voice.seen);
-            claims.iat += voice.later;
             for value in claims.data.values_mut() {
-                replace(value, names);
-            }
-            if claims.kind == "member-added"
-                && let Stream::Project(project) = claims.sub
-            {
-                let member = claims.data.get("member").and_then(Value::as_str);
-                let member = member.context("a member's id")?.parse()?;
-                let keys = voice.world.keys_of(&Cast::member_of(project, member));
-                claims.data.insert("keys".to_owned(), keys);
+                replace(value, &names);
             }
             let salts = voice.bytes(&format!("salt {n}"));
-            let openings = reseal(step, &mut claims, &salts, &voice.says)?;
+            let openings = reseal(step, &mut claims, &salts)?;
             let event = Event::sign(&claims, voice.key(&claims.iss))?;
             heads.insert(claims.sub, *event.leaf());
             names.insert(step.leaf.clone(), event.leaf().to_base64url());
@@ -271,8 +230,8 @@ pub(crate) fn travelling(table: &Table, kind: &str, openings: Vec<Opening>) -> V
     openings.into_iter().filter(|opening| !stays(opening)).collect()
 }
 
-/// Seals the same values, or others, under other salts, and fills up with decoys.
-fn reseal(step: &Step, claims: &mut Claims, salts: &[u8; 32], says: &Says) -> Result<Vec<Opening>> {
+/// Seals the same values under other salts, and fills up with decoys.
+fn reseal(step: &Step, claims: &mut Claims, salts: &[u8; 32]) -> Result<Vec<Opening>> {
     let digests = claims.digests().count();
     if digests == 0 {
         return Ok(Vec::new());
@@ -282,8 +241,7 @@ fn reseal(step: &Step, claims: &mut Claims, salts: &[u8; 32], says: &Says) -> Re
     for (n, old) in step.openings.iter().enumerate() {
         let mut salt = [0; SALT_BYTES];
         salt.copy_from_slice(&fresh(n)[..SALT_BYTES]);
-        let value = says(&claims.kind, old.name()).unwrap_or_else(|| old.value().clone());
-        openings.push(Opening::new(salt, old.name(), value)?);
+        openings.push(Opening::new(salt, old.name(), old.value().clone())?);
     }
     let decoys: Vec<[u8; 32]> = (openings.len()..digests).map(fresh).collect();
     claims
@@ -345,24 +303,5 @@ mod tests {
         }
         let other = Lives::new(&founded, "b").sign().unwrap();
         assert!(!leaves.contains(other[0].event.leaf()));
-    }
-
-    #[test]
-    fn other_projects_live_like_the_first_and_so_do_their_jobs() {
-        let founded = federation(BEGINNING);
-        let (mut world, mut voice) = (founded.clone(), Voice::of(&founded));
-        let project = Model::of_project(&founded);
-        let jobs = Model::of_jobs(&founded, &[(TRES[0], Some(Ending::Refused)), (TRES[3], None)]);
-        for n in 0..2 {
-            let mut names = Names::new();
-            voice.seed = format!("project {n}");
-            for signed in project.live(&mut voice, &mut names).unwrap() {
-                world.append(&signed.event).unwrap();
-            }
-            voice.seed = format!("jobs {n}");
-            for signed in jobs.live(&mut voice, &mut names).unwrap() {
-                world.append(&signed.event).unwrap();
-            }
-        }
     }
 }

@@ -13,7 +13,6 @@ mod seed;
 mod site;
 mod usage;
 mod wire;
-mod words;
 
 use std::path::PathBuf;
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
+use daybook_seed::CONDITIONS;
 use serde_json::Value;
 
 use crate::hub::{Place, Running};
@@ -16,10 +17,15 @@ use crate::run::{Loader, check};
 use crate::scenarios::say;
 use crate::seed::{self, Seeded};
 use crate::wire::{Connection, get};
-use crate::words::{SUBJECTS, WORDS};
 
 /// How long views may take to catch up.
 const PATIENCE: Duration = Duration::from_mins(30);
+/// Words that most texts have.
+const COMMON: [&str; 8] = [
+    "people", "group", "records", "hospital", "year", "safe", "numbers", "patients",
+];
+/// TREs of the seed.
+const TRES: [&str; 4] = ["barsetshire", "lyonesse", "middlemarch", "erewhon"];
 /// Of a hundred requests, how many ask for what.
 const MIX: [(&str, u32); 6] = [
     ("home", 10),
@@ -196,9 +202,9 @@ fn paths(kind: &str, seeded: &Seeded) -> Vec<String> {
         "search with facets" => some(1_000)
             .map(|n| {
                 // One in ten looks for a word that most texts have.
-                let common = WORDS[n % WORDS.len()];
-                let subject = SUBJECTS[n * 7 % SUBJECTS.len()];
-                let tre = crate::lives::TRES[n % 4];
+                let common = COMMON[n % COMMON.len()];
+                let subject = CONDITIONS[n * 7 % CONDITIONS.len()].name.replace(' ', "+");
+                let tre = TRES[n % 4];
                 match n % 10 {
                     0 => format!("/projects?q={common}"),
                     1..=4 => format!("/projects?q={subject}&tre={tre}"),

@@ -1,4 +1,4 @@
-//! The seed before the real judge.
+//! That the rules allow all of it, and that it looks like a country's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -168,7 +168,7 @@ fn statistics_are_those_of_a_country() {
         .map(|(_, family)| family)
         .collect();
     assert!(families.len() >= 6, "{families:?}");
-    assert!(said.len() < 12_000, "{} entries", said.len());
+    assert!(said.len() < 20_000, "{} entries", said.len());
 }
 
 #[test]

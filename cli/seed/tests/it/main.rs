@@ -1,0 +1,4 @@
+//! The seed before the real judge.
+
+#[cfg(test)]
+mod shape;
