@@ -48,7 +48,7 @@ pub(crate) async fn seed(folder: &Path, projects: usize, jobs: usize) -> Result<
     let mut seeded = Seeded::default();
     let keys = Hash::of(b"keys of the benchmark").0;
     let filled = fill(&config, &secrets, (plan, keys), |event| {
-        seeded.hear(event.claims())
+        seeded.hear(event.claims());
     })
     .await?;
     say(&format!(
