@@ -79,7 +79,11 @@ async fn perform(args: &DemoArgs, cwltool: &Path, asked: &CancellationToken) -> 
 
 async fn play(stage: &Stage, zones: &mut Vec<Zone>, cwltool: &Path) -> Result<bool> {
     let timeline = Timeline::default();
-    timeline.chapter("A federation is founded");
+    timeline.chapter(if stage.roots.is_empty() {
+        "A federation is founded"
+    } else {
+        "Two more TREs join the federation"
+    });
     let mut cast = Cast::assemble(stage, &timeline).await?;
     timeline.chapter("A researcher sends one analysis to two TREs");
     let submitted = job::submit(&mut cast, stage, &timeline).await?;

@@ -3,10 +3,10 @@
 import { addresses, base, open } from "./site.mjs";
 
 const browser = await open();
-const pages = await addresses(browser);
+const pages = { ...(await addresses(browser)), list: "/projects", numbers: "/numbers" };
 const context = await browser.newContext({ colorScheme: "light", viewport: { width: 1000, height: 680 }, deviceScaleFactor: 0.64 });
 const page = await context.newPage();
-for (const name of ["home", "list", "project", "job", "check"]) {
+for (const name of ["home", "list", "project", "job", "check", "numbers"]) {
   await page.goto(base + pages[name]);
   await page.screenshot({ path: `${process.argv[2]}/${name}.png` });
 }

@@ -1,7 +1,7 @@
 //! The life of a job.
 
-use daybook_core::id::{Actor, Stream};
-use serde_json::{Map, Value, json};
+use daybook_core::id::Stream;
+use serde_json::{Map, json};
 use uuid::Uuid;
 
 use crate::Ends;
@@ -21,12 +21,6 @@ const SIZES: [usize; 10] = [1, 2, 1, 1, 3, 1, 2, 1, 2, 1];
 /// Seconds before the end by which a job stands where it is to be found.
 const SETTLES: i64 = 3_600;
 
-const QUESTIONS: [&str; 4] = [
-    "How many people stand behind the smallest bar of the second figure?",
-    "Please join the two oldest groups: together they are large enough.",
-    "What is the third table for? The request does not speak of it.",
-    "Please leave out the counts by month; the counts by year can go.",
-];
 const ANSWERS: [&str; 3] = [
     "We have joined the groups, and say so below the table.",
     "The table is a check of our own and can stay inside; we have taken it out.",
@@ -36,7 +30,7 @@ const ANSWERS: [&str; 3] = [
 /// A submission, while one of its jobs has steps to come.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Submission {
-    id: Uuid,
+    pub(crate) id: Uuid,
     head: Head,
     jobs: usize,
 }
@@ -44,26 +38,26 @@ pub(crate) struct Submission {
 /// A job with steps to come.
 #[derive(Debug)]
 pub(crate) struct Job {
-    id: Uuid,
-    project: usize,
+    pub(crate) id: Uuid,
+    pub(crate) project: usize,
     /// Where it runs, and by which approvals.
-    approved: Approved,
-    member: usize,
-    submission: u64,
-    life: Life,
-    times: Vec<i64>,
-    next: usize,
-    is_part: bool,
-    head: Head,
-    attempts: i64,
-    set: i64,
+    pub(crate) approved: Approved,
+    pub(crate) member: usize,
+    pub(crate) submission: u64,
+    pub(crate) life: Life,
+    pub(crate) times: Vec<i64>,
+    pub(crate) next: usize,
+    pub(crate) is_part: bool,
+    pub(crate) head: Head,
+    pub(crate) attempts: i64,
+    pub(crate) set: i64,
     /// Leaf hashes and commitments that later events quote.
-    cause: String,
-    outputs: String,
-    cleared: String,
-    decision: String,
-    asked: String,
-    released: String,
+    pub(crate) cause: String,
+    pub(crate) outputs: String,
+    pub(crate) cleared: String,
+    pub(crate) decision: String,
+    pub(crate) asked: String,
+    pub(crate) released: String,
 }
 
 impl Seed {
@@ -192,12 +186,7 @@ impl Seed {
             return End::of_few_entries(self.jobs);
         }
         let left = self.plan.jobs - self.jobs;
-        let stops = if self.plan.jobs < 100 {
-            self.plan.jobs / 6
-        } else {
-            (self.plan.jobs / 10).clamp(STOPS.len(), 2 * STOPS.len())
-        };
-        if left <= stops {
+        if left <= self.stops() {
             return End::Stops(left);
         }
         let end = End::of_country(self.jobs);
@@ -206,6 +195,15 @@ impl Seed {
             Some(tre) if of_all < tre.refuses => End::Refused,
             Some(tre) if of_all < tre.refuses + tre.withholds => End::Withheld,
             _ => end,
+        }
+    }
+
+    /// How many jobs stand open at the end because they are meant to: with a hundred and more, in each state.
+    pub(crate) fn stops(&self) -> usize {
+        match self.plan.jobs {
+            _ if self.plan.ends == Ends::FewEntries => 0,
+            few @ ..100 => few / 6,
+            many => (many / 10).clamp(STOPS.len(), 2 * STOPS.len()),
         }
     }
 
@@ -236,7 +234,7 @@ impl Seed {
         times
     }
 
-    fn datasets(&self, approved: &Approved) -> Vec<Uuid> {
+    pub(crate) fn datasets(&self, approved: &Approved) -> Vec<Uuid> {
         let site = self.sites.get(approved.site);
         let datasets = approved.data.iter().filter_map(|kind| site?.datasets.get(*kind));
         datasets.map(|dataset| dataset.id).collect()
@@ -350,178 +348,4 @@ impl Seed {
         }
         Ok(())
     }
-
-    /// What the TRE says with a step.
-    fn line(&mut self, job: &mut Job, project: &Project, kind: &'static str) -> Line {
-        let site = self.sites.get(job.approved.site);
-        let began = job.attempts > 0;
-        let by_person = kind == "job-signed-off" && !site.is_some_and(|site| site.tre.stands);
-        let author = site.map_or(Actor::Operator, |site| {
-            let author = match kind {
-                "disclosure-approved"
-                | "disclosure-refused"
-                | "changes-requested"
-                | "decision-overturned"
-                | "release-recalled" => &site.review,
-                "job-signed-off" if by_person => &site.review,
-                "job-admitted" | "run-started" | "run-completed" | "run-failed" | "outputs-assessed"
-                | "job-abandoned" => &site.runner,
-                "job-cancelled" if began => &site.runner,
-                _ => &site.relay,
-            };
-            author.clone()
-        });
-        let mut data = self.data(job, kind, by_person);
-        if matches!(
-            kind,
-            "job-signed-off" | "job-admitted" | "run-started" | "job-released"
-        ) {
-            data["project"] = json!(project.id);
-            data["datasets"] = json!(self.datasets(&job.approved));
-            if let (Actor::Member { member, .. }, Some(workflow)) =
-                (project.member(job.member).1, self.workflows.get(project.method()))
-            {
-                data["member"] = json!(member);
-                data["workflow"] = json!(workflow.id);
-                let granted = site_granted(self, job, project.method());
-                if kind == "job-signed-off" {
-                    data["approvals"] = json!(granted);
-                }
-            }
-        }
-        if let (true, Some(workflow)) = (
-            matches!(kind, "workflow-retrieved" | "outputs-assessed"),
-            self.workflows.get(project.method()),
-        ) {
-            data["workflow"] = json!(workflow.id);
-            if kind == "workflow-retrieved" {
-                data["digest"] = json!(workflow.digest);
-            }
-        }
-        let line = Line::new(&author, &Stream::Job(job.id), kind, data);
-        self.sealed(line, kind)
-    }
-
-    /// The clear fields of a step that are its own.
-    fn data(&mut self, job: &mut Job, kind: &str, by_person: bool) -> Value {
-        match kind {
-            "job-collected" => {
-                let submission = self.submissions.get(&job.submission).map(|of| of.id);
-                json!({ "cause": job.cause, "submission": submission })
-            }
-            "job-checked" => json!({ "profile": "five-safes-0.4" }),
-            "workflow-retrieved" => json!({ "images": [self.chance.digest()] }),
-            "job-signed-off" if by_person => json!({ "how": "person", "tag": self.chance.digest() }),
-            "job-signed-off" => json!({ "how": "standing" }),
-            "run-started" => {
-                job.attempts += 1;
-                let site = self.sites.get(job.approved.site);
-                let datasets = job
-                    .approved
-                    .data
-                    .iter()
-                    .filter_map(|kind| site?.datasets.get(*kind));
-                let versions: Vec<&str> = datasets.map(|dataset| dataset.version.as_str()).collect();
-                json!({ "attempt": job.attempts, "engine": "cwltool", "versions": versions })
-            }
-            "run-completed" => json!({ "attempt": job.attempts, "engine": "cwltool" }),
-            "run-failed" => {
-                let codes = [
-                    "tool-error",
-                    "memory-limit",
-                    "time-limit",
-                    "input-missing",
-                    "host-lost",
-                ];
-                json!({ "attempt": job.attempts, "code": self.chance.of_all(&codes), "engine": "cwltool" })
-            }
-            "outputs-assessed" => {
-                job.set += 1;
-                job.outputs = self.chance.digest();
-                json!({ "outputs": job.outputs, "ruleset": self.chance.digest(), "set": job.set })
-            }
-            "changes-requested" => {
-                let codes = ["context", "change", "fewer-outputs"];
-                json!({ "kind": self.chance.of_all(&codes) })
-            }
-            "disclosure-approved" => {
-                let (extent, outputs) = if job.is_part {
-                    ("part", self.chance.digest())
-                } else {
-                    ("all", job.outputs.clone())
-                };
-                job.cleared.clone_from(&outputs);
-                let tags = [self.chance.digest(), self.chance.digest()];
-                json!({ "extent": extent, "outputs": outputs, "tags": tags })
-            }
-            "disclosure-refused" => json!({ "tags": [self.chance.digest(), self.chance.digest()] }),
-            "outputs-moved" => json!({ "outputs": job.cleared }),
-            "outputs-rechecked" => json!({ "how": "automatic", "outputs": job.cleared }),
-            "job-released" => {
-                let extent = if job.is_part { "part" } else { "all" };
-                json!({ "extent": extent, "outputs": job.cleared, "packet": self.chance.id() })
-            }
-            "packet-offered" => json!({ "packet": self.chance.id() }),
-            "job-held" => {
-                let codes = ["query", "maintenance", "incident"];
-                json!({ "code": self.chance.of_all(&codes) })
-            }
-            "job-cancelled" => json!({ "began": job.attempts > 0, "destroyed": true, "stopped": true }),
-            "job-abandoned" => json!({ "attempts": job.attempts }),
-            "decision-overturned" => json!({ "cause": job.decision, "tags": [self.chance.digest()] }),
-            "release-recalled" => {
-                let codes = ["disclosure-risk", "error", "approval"];
-                json!({ "cause": job.released, "extent": "all", "reason": self.chance.of_all(&codes) })
-            }
-            _ => json!({}),
-        }
-    }
-
-    /// The sealed fields of a step.
-    fn sealed(&mut self, line: Line, kind: &str) -> Line {
-        match kind {
-            "job-refused" => {
-                let codes = [
-                    "approval",
-                    "dataset",
-                    "packet",
-                    "workflow",
-                    "workflow",
-                    "capacity",
-                    "requester",
-                    "other",
-                ];
-                line.seal("reason", *self.chance.of_all(&codes))
-            }
-            "outputs-assessed" => {
-                let verdicts = ["pass", "pass", "review", "fail"];
-                line.seal("verdict", *self.chance.of_all(&verdicts))
-            }
-            "changes-requested" => line.seal("text", *self.chance.of_all(&QUESTIONS)),
-            "disclosure-refused" => {
-                let codes = [
-                    "disclosure-risk",
-                    "disclosure-risk",
-                    "unexplained",
-                    "not-as-approved",
-                ];
-                line.seal("reason", *self.chance.of_all(&codes))
-            }
-            "job-released" | "packet-offered" => line.seal("packet_digest", self.chance.digest()),
-            _ => line,
-        }
-    }
-}
-
-/// The approvals by which a job stands: of the project, of its workflow and of its member.
-fn site_granted(seed: &Seed, job: &Job, method: usize) -> Vec<String> {
-    let workflow = seed
-        .sites
-        .get(job.approved.site)
-        .and_then(|site| site.granted.get(method).cloned());
-    let member = job.approved.members.get(job.member).cloned();
-    [Some(job.approved.project.clone()), workflow, member]
-        .into_iter()
-        .flatten()
-        .collect()
 }

@@ -25,6 +25,7 @@ mod page;
 mod pen;
 mod project;
 mod run;
+mod step;
 mod time;
 mod words;
 

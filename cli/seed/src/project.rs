@@ -74,9 +74,13 @@ impl Project {
     /// One of its members: its place, and who signs.
     pub(crate) fn member(&self, nth: usize) -> (usize, Actor) {
         let place = nth % self.members.len().max(1);
-        let member = self.members.get(place).map(|(id, _)| *id).unwrap_or_default();
-        let project = self.id;
+        let (project, member) = (self.id, self.member_id(place));
         (place, Actor::Member { project, member })
+    }
+
+    /// The id of the membership at a place.
+    pub(crate) fn member_id(&self, place: usize) -> Uuid {
+        self.members.get(place).map(|(id, _)| *id).unwrap_or_default()
     }
 
     fn details(&self, line: Line, is_whole: bool) -> Line {

@@ -13,7 +13,7 @@ use crate::job::{Job, Submission};
 use crate::page::Part;
 use crate::pen::{Head, Line, Pen, SeedError};
 use crate::project::Project;
-use crate::time::{DAY, HOUR, MINUTE, growing};
+use crate::time::{DAY, HOUR, MINUTE, at_work, growing};
 use crate::words::METHODS;
 use crate::{Ground, Plan, Said};
 
@@ -27,6 +27,8 @@ const FIRST_JOB: i64 = 75 * DAY;
 const LAST_PROJECT: i64 = 5 * DAY;
 const LAST_JOB: i64 = 2 * DAY;
 const LAST_REPORT: i64 = 6 * HOUR;
+/// In which time before the last job those are submitted that stand open at the end.
+const LAST_JOBS: i64 = 18 * DAY;
 
 /// Something that is to be done.
 pub(crate) enum Task {
@@ -165,7 +167,7 @@ impl Seed {
             self.register_workflow(method, begins + DAY)?;
         }
         for (place, tre) in TRES.iter().enumerate() {
-            let at = crate::time::at_work(begins + tre.joins * DAY);
+            let at = at_work(begins + tre.joins * DAY);
             self.push(at, Task::Join(place));
         }
         let (first, last) = (begins + FIRST_PROJECT, self.plan.until - LAST_PROJECT);
@@ -173,7 +175,7 @@ impl Seed {
         for place in 0..self.plan.projects {
             let done = i64::try_from(place).unwrap_or(0);
             let at = first + (last - first) * done / all + self.chance.within(0, DAY);
-            self.push(crate::time::at_work(at), Task::Register(place));
+            self.push(at_work(at), Task::Register(place));
         }
         self.push(begins + FIRST_JOB, Task::Submit);
         self.push(begins + MARKS, Task::Mark);
@@ -221,11 +223,9 @@ impl Seed {
             Task::Submit => {
                 self.submit(at)?;
                 if self.jobs < self.plan.jobs {
-                    let (first, last) = (self.plan.begins() + FIRST_JOB, self.plan.until - LAST_JOB);
-                    let next = growing(first, last, self.jobs, self.plan.jobs);
                     // Where nobody could submit: later.
-                    let next = if next > at || self.jobs > 0 {
-                        next
+                    let next = if self.jobs > 0 {
+                        self.next_submission()
                     } else {
                         at + DAY
                     };
@@ -236,6 +236,19 @@ impl Seed {
             Task::Step(job) => self.step(job, at),
             Task::Mark => self.mark(at),
             Task::Report(place) => self.report(place, at),
+        }
+    }
+
+    /// When the next request is sent: during the day, and the last ones within the last weeks, however few there are.
+    fn next_submission(&self) -> i64 {
+        let (first, last) = (self.plan.begins() + FIRST_JOB, self.plan.until - LAST_JOB);
+        let usual = at_work(growing(first, last, self.jobs, self.plan.jobs));
+        let (left, stops) = (self.plan.jobs - self.jobs, self.stops());
+        let latest = growing(last - LAST_JOBS, last, stops.saturating_sub(left), stops);
+        if left <= stops {
+            usual.max(at_work(latest)).min(last)
+        } else {
+            usual.min(last)
         }
     }
 
