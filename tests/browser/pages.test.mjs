@@ -72,7 +72,7 @@ test("somebody without scripts and without a mouse finds a project, its analysis
     assert.fail(`${selector} is not reached by the keyboard`);
   };
   await reach("#q");
-  await page.keyboard.type("asthma");
+  await page.keyboard.type("asthma attack");
   await page.keyboard.press("Enter");
   await page.waitForURL(/projects\?q=asthma/);
   await reach(".card a");
@@ -103,7 +103,9 @@ test("what has focus is never hidden, and every target is large enough (WCAG 2.4
         const own = document.activeElement;
         if (!own || own === document.body) return null;
         const box = own.getClientRects()[0];
-        const top = document.elementFromPoint(box.x + box.width / 2, box.y + Math.min(box.height / 2, 10));
+        // What is taller than the screen has its focus seen where it begins on the screen.
+        const y = Math.max(box.y, 0) + Math.min(box.height / 2, 10);
+        const top = document.elementFromPoint(box.x + box.width / 2, y);
         return own === top || own.contains(top) || top?.contains(own) ? null : own.outerHTML.slice(0, 120);
       });
       assert.equal(hidden, null, name);
@@ -195,7 +197,8 @@ test("somebody without scripts and without a mouse goes from a place to its data
   assert.match(await page.innerText("table"), /Asked for/);
   await follow('footer a[href="/jobs"]', /\/jobs$/);
   await follow('a[href="/jobs?state=released"]', /state=released/);
-  assert.equal(await page.locator(".job").count(), 1);
+  const results = await page.locator(".job .state").allInnerTexts();
+  assert.ok(results.length > 0 && results.every((word) => /^(Results|Some results) sent/.test(word)), results);
   await follow('footer a[href="/glossary"]', /glossary/);
   await follow('nav a[href="/record"]', /record/);
   assert.match(await page.innerText("pre"), /daybook audit/);

@@ -29,6 +29,8 @@ const LAST_JOB: i64 = 2 * DAY;
 const LAST_REPORT: i64 = 6 * HOUR;
 /// In which time before the last job those are submitted that stand open at the end.
 const LAST_JOBS: i64 = 18 * DAY;
+/// From how many jobs on the last weeks have enough of them anyway.
+const MANY: usize = 1_000;
 
 /// Something that is to be done.
 pub(crate) enum Task {
@@ -242,14 +244,14 @@ impl Seed {
     /// When the next request is sent: during the day, and the last ones within the last weeks, however few there are.
     fn next_submission(&self) -> i64 {
         let (first, last) = (self.plan.begins() + FIRST_JOB, self.plan.until - LAST_JOB);
-        let usual = at_work(growing(first, last, self.jobs, self.plan.jobs));
         let (left, stops) = (self.plan.jobs - self.jobs, self.stops());
-        let latest = growing(last - LAST_JOBS, last, stops.saturating_sub(left), stops);
-        if left <= stops {
-            usual.max(at_work(latest)).min(last)
-        } else {
-            usual.min(last)
-        }
+        let turns = last - LAST_JOBS;
+        let next = match self.plan.jobs {
+            MANY.. => growing(first, last, self.jobs, self.plan.jobs),
+            all if left > stops => growing(first, turns, self.jobs, all - stops),
+            _ => growing(turns, last, stops - left, stops),
+        };
+        at_work(next).min(last)
     }
 
     fn mark(&mut self, at: i64) -> Result<(), SeedError> {
