@@ -12,6 +12,7 @@ mod scenarios;
 mod seed;
 mod site;
 mod usage;
+mod visible;
 mod wire;
 
 use std::path::PathBuf;

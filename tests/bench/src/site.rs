@@ -16,6 +16,7 @@ use crate::load::{Plan, Reads, Report};
 use crate::run::{Loader, check};
 use crate::scenarios::say;
 use crate::seed::{self, Seeded};
+use crate::visible;
 use crate::wire::{Connection, get};
 
 /// How long views may take to catch up.
@@ -146,6 +147,17 @@ pub(crate) async fn run(size: &Size) -> Result<()> {
         .map(|outcome| outcome.seconds)
         .fold(0.0, f64::max);
     writeln!(out, "\n{asked} requests in {took:.1} s.")?;
+    if !size.anew {
+        let times = visible::measure(&Place::at(&size.folder), &hub.address, &seeded.projects).await?;
+        let ms = |time: Option<&Duration>| time.map_or(0, Duration::as_millis);
+        writeln!(
+            out,
+            "{} projects closed, one after the other: the new version is on the page {} ms after the receipt (median), {} ms at most.",
+            times.len(),
+            ms(times.get(times.len() / 2)),
+            ms(times.last())
+        )?;
+    }
     hub.stop()
 }
 
