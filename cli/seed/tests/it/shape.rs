@@ -92,6 +92,22 @@ fn a_hundred_jobs_are_allowed_and_stand_in_every_state() {
 }
 
 #[test]
+fn whenever_it_ends_it_is_allowed_and_whole() {
+    let ends: i64 = std::env::var("DAYBOOK_SEED_ENDS").map_or(6, |ends| ends.parse().unwrap());
+    for n in 0..ends {
+        let plan = Plan::of(160, UNTIL + n * 37_123);
+        let (world, _) = seed(plan);
+        let jobs = world
+            .states()
+            .iter()
+            .filter(|(stream, _)| matches!(stream, Stream::Job(_)));
+        let states: Vec<&str> = jobs.map(|(_, state)| state["state"].as_str().unwrap()).collect();
+        let found: BTreeSet<&str> = states.iter().copied().collect();
+        assert_eq!((states.len(), found.len()), (160, 19), "{n}: {found:?}");
+    }
+}
+
+#[test]
 fn times_go_on_from_the_beginning_to_the_end() {
     let plan = Plan::of(160, UNTIL);
     let (_, said) = seed(plan);
