@@ -62,7 +62,7 @@ chaos: ## two hubs under random faults, then one under ten times its load, CHAOS
 fuzz: ## fuzz every parser, or TARGET alone, at most FUZZ_SECONDS (600) and FUZZ_RUNS each; needs cargo-fuzz
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_RUNS=$(FUZZ_RUNS) scripts/fuzz.sh run $(TARGET)
 
-fuzz-keep: ## keep in tests/fuzz/corpus what was found and reaches something new, at most FUZZ_KEEP (400000) bytes a target
+fuzz-keep: ## keep in tests/fuzz/found what was found and reaches something new, at most FUZZ_KEEP (400000) bytes a target
 	@FUZZ_KEEP=$(FUZZ_KEEP) scripts/fuzz.sh keep $(TARGET)
 
 bench: ## how fast a hub is, at ten thousand and a million entries, and the register's pages; takes the whole machine, and 15 GB of disk

@@ -3,11 +3,11 @@
 #
 #   scripts/fuzz.sh build          builds every target
 #   scripts/fuzz.sh run [TARGET]   runs one target or all; what is new goes to tests/fuzz/libfuzzer/corpus/TARGET
-#   scripts/fuzz.sh keep [TARGET]  adds to tests/fuzz/corpus/TARGET the smallest of that which reach something new
+#   scripts/fuzz.sh keep [TARGET]  keeps the smallest of that which reach something new, in tests/fuzz/found/TARGET.zip
 #
-# FUZZ_SECONDS and FUZZ_RUNS bound each run, FUZZ_KEEP is how many bytes a kept corpus has at most. With a nightly toolchain that
-# one builds; without, the compiler that is there, which is told to allow what libFuzzer needs (RUSTC_BOOTSTRAP). FUZZ_TOOLCHAIN
-# names another one of rustup's.
+# FUZZ_SECONDS and FUZZ_RUNS bound each run, FUZZ_KEEP is how many bytes a kept corpus has at most, before it is packed. With a
+# nightly toolchain that one builds; without, the compiler that is there, which is told to allow what libFuzzer needs
+# (RUSTC_BOOTSTRAP). FUZZ_TOOLCHAIN names another one of rustup's.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -27,8 +27,9 @@ esac
   exit 1
 }
 
+# Without a sanitizer, which costs most of the time: what is fuzzed has no `unsafe` in which one could find anything.
 fuzz() {
-  "${cargo[@]}" fuzz "$1" --fuzz-dir "$place" "${@:2}"
+  "${cargo[@]}" fuzz "$1" --fuzz-dir "$place" --sanitizer none "${@:2}"
 }
 
 build() {
@@ -38,39 +39,29 @@ build() {
 run() {
   echo "== $1"
   mkdir -p "$place/corpus/$1"
+  unpack "$1" "$place/corpus/$1"
   fuzz run "$1" "$place/corpus/$1" "tests/fuzz/corpus/$1" -- -max_total_time="$seconds" -runs="$runs"
 }
 
-# What the fuzzer itself has named is found anew each time; what somebody has named stays.
-is_found() {
-  [[ $(basename "$1") =~ ^[0-9a-f]{40}$ ]]
+# What was kept, as the files that the fuzzer made.
+unpack() {
+  local kept=tests/fuzz/found/$1.zip
+  if [ -e "$kept" ]; then python3 -m zipfile -e "$kept" "$2"; fi
 }
 
 keep() {
-  local kept=tests/fuzz/corpus/$1 all named before file size total
-  [ -d "$kept" ] || { echo "there is no target $1" >&2; exit 1; }
+  local seeds=tests/fuzz/corpus/$1 all least
+  [ -d "$seeds" ] || { echo "there is no target $1" >&2; exit 1; }
   all=$(mktemp -d)
-  named=$(mktemp -d)
-  mkdir -p "$place/corpus/$1"
-  for file in "$kept"/*; do
-    if is_found "$file"; then cp "$file" "$all/"; else cp "$file" "$named/"; fi
-  done
-  find "$place/corpus/$1" -type f -exec cp {} "$all/" \;
-  before=$(find "$all" -type f | wc -l)
+  least=$(mktemp -d)
+  unpack "$1" "$all"
+  if [ -d "$place/corpus/$1" ]; then find "$place/corpus/$1" -type f -exec cp -t "$all" {} +; fi
   # `cargo fuzz cmin` does the same, with no place for inputs that are to stay.
-  fuzz run "$1" "$named" "$all" -- -merge=1 > "$all.log" 2>&1 || { cat "$all.log" >&2; exit 1; }
-  for file in "$kept"/*; do
-    if is_found "$file"; then rm "$file"; fi
-  done
-  total=$(cat "$kept"/* | wc -c)
-  while read -r size file; do
-    if [ ! -e "$kept/$(basename "$file")" ] && is_found "$file" && [ $((total + size)) -le "$most" ] && ! grep -qaE '/(root|home)/' "$file"; then
-      cp "$file" "$kept/"
-      total=$((total + size))
-    fi
-  done < <(find "$named" -type f -printf '%s %p\n' | sort -n)
-  echo "$1: $(find "$kept" -type f | wc -l) inputs of $total bytes are kept; $before were found"
-  rm -rf "$all" "$all.log" "$named"
+  cp "$seeds"/* "$least/"
+  fuzz run "$1" "$least" "$all" -- -merge=1 > "$all.log" 2>&1 || { cat "$all.log" >&2; exit 1; }
+  find "$all" -type f | wc -l | xargs echo "$1: inputs that were found:"
+  python3 scripts/fuzz-keep.py "tests/fuzz/found/$1.zip" "$least" "$most"
+  rm -rf "$all" "$all.log" "$least"
 }
 
 what=${1:-}

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use daybook_fuzz::{TARGETS, Target};
+use zip::ZipArchive;
 
 /// How many mutations of each file of a corpus are tried, and of all its files together.
 const MUTATIONS: usize = 3_000;
@@ -60,14 +62,31 @@ fn names_in(folder: &Path) -> BTreeSet<String> {
         .collect()
 }
 
-/// The files of a corpus in the order of their names.
+/// The seeds of a corpus in the order of their names, and what fuzzers have found.
 fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
     let folder = folder("corpus").join(name);
-    let names = names_in(&folder);
-    names
+    let mut files: Vec<_> = names_in(&folder)
         .into_iter()
-        .filter_map(|file| Some((file.clone(), fs::read(folder.join(file)).ok()?)))
-        .collect()
+        .map(|file| (file.clone(), fs::read(folder.join(file)).unwrap()))
+        .collect();
+    files.extend(found(name));
+    files
+}
+
+/// What `make fuzz-keep` has packed.
+fn found(name: &str) -> Vec<(String, Vec<u8>)> {
+    let Ok(packed) = fs::File::open(folder("found").join(format!("{name}.zip"))) else {
+        return Vec::new();
+    };
+    let mut archive = ZipArchive::new(packed).unwrap();
+    let mut files = Vec::new();
+    for n in 0..archive.len() {
+        let mut file = archive.by_index(n).unwrap();
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).unwrap();
+        files.push((file.name().to_owned(), bytes));
+    }
+    files
 }
 
 /// Changes one to four things about some bytes.
