@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 FUZZ_SECONDS ?= 600
 FUZZ_RUNS ?= 10000000
 # What `make fuzz-keep` keeps of a target at most, in bytes.
-FUZZ_KEEP ?= 400000
+FUZZ_KEEP ?= 200000
 
 # How long each part of `make chaos` goes on; DAYBOOK_CHAOS_SEED repeats a run.
 CHAOS_MINUTES ?= 10
@@ -62,7 +62,7 @@ chaos: ## two hubs under random faults, then one under ten times its load, CHAOS
 fuzz: ## fuzz every parser, or TARGET alone, at most FUZZ_SECONDS (600) and FUZZ_RUNS each; needs cargo-fuzz
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_RUNS=$(FUZZ_RUNS) scripts/fuzz.sh run $(TARGET)
 
-fuzz-keep: ## keep in tests/fuzz/found what was found and reaches something new, at most FUZZ_KEEP (400000) bytes a target
+fuzz-keep: ## keep in tests/fuzz/found what was found and reaches something new, at most FUZZ_KEEP (200000) bytes a target
 	@FUZZ_KEEP=$(FUZZ_KEEP) scripts/fuzz.sh keep $(TARGET)
 
 bench: ## how fast a hub is, at ten thousand and a million entries, and the register's pages; takes the whole machine, and 15 GB of disk

@@ -11,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly seconds=${FUZZ_SECONDS:-600} runs=${FUZZ_RUNS:-10000000} most=${FUZZ_KEEP:-400000}
+readonly seconds=${FUZZ_SECONDS:-600} runs=${FUZZ_RUNS:-10000000} most=${FUZZ_KEEP:-200000}
 readonly place=tests/fuzz/libfuzzer
 
 if [ -z "${FUZZ_TOOLCHAIN:-}" ] && cargo +nightly --version > /dev/null 2>&1; then
