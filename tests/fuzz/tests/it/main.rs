@@ -84,7 +84,7 @@ fn found(name: &str) -> Vec<(String, Vec<u8>)> {
         let mut file = archive.by_index(n).unwrap();
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).unwrap();
-        files.push((file.name().to_owned(), bytes));
+        files.push((file.name().unwrap().into_owned(), bytes));
     }
     files
 }
