@@ -1,5 +1,7 @@
 //! Replays every target's corpus, as it is and mutated in ways that are the same at each run.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
