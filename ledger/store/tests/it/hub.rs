@@ -21,6 +21,8 @@ use daybook_world::{ORIGIN, World, id};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio_postgres::Config;
 
+/// How long one who was refused waits before it asks again.
+const PAUSE: Duration = Duration::from_millis(20);
 const TOLD: &str = "DAYBOOK_TEST_HUB";
 const SERVED: &str = "hub::serves_what_it_is_told_until_its_input_ends";
 
@@ -133,6 +135,9 @@ pub(crate) struct Ledger {
     name: String,
     made: usize,
     waiting: HashMap<Hash, Candidate>,
+    /// Those of them that a hub could not take just now, and when such were last asked for again.
+    refused: Vec<Hash>,
+    asked: Instant,
     pub(crate) receipts: HashMap<Hash, u64>,
     /// In the order in which they were let out.
     pub(crate) checkpoints: Vec<TreeHead>,
@@ -206,6 +211,8 @@ impl Ledger {
             name: name.to_owned(),
             made: 0,
             waiting,
+            refused: Vec::new(),
+            asked: Instant::now(),
             receipts,
             checkpoints: Vec::new(),
         }
@@ -213,6 +220,7 @@ impl Ledger {
 
     /// Asks for everything that was asked of a hub that is no more.
     pub(crate) fn ask_again(&mut self, hub: &mut Hub) {
+        self.refused.clear();
         for candidate in self.waiting.values() {
             writeln!(hub.input, "{}", line(candidate)).unwrap();
         }
@@ -235,16 +243,8 @@ impl Ledger {
                 _ = writeln!(hub.input, "{}", line(&candidate));
                 self.waiting.insert(*candidate.event.leaf(), candidate);
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            match hub.heard.recv_timeout(left) {
-                Ok(said) => {
-                    if let Some(again) = self.hear(&said) {
-                        _ = writeln!(hub.input, "{again}");
-                    }
-                }
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    return self.receipts.len() - before;
-                }
+            if !self.listen(hub, deadline) {
+                return self.receipts.len() - before;
             }
         }
     }
@@ -253,19 +253,35 @@ impl Ledger {
     pub(crate) fn settle(&mut self, hub: &mut Hub, within: Duration) {
         let deadline = Instant::now() + within;
         while !self.waiting.is_empty() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let said = hub
-                .heard
-                .recv_timeout(left)
-                .unwrap_or_else(|_| panic!("{} unanswered", self.waiting.len()));
-            if let Some(again) = self.hear(&said) {
-                writeln!(hub.input, "{again}").unwrap();
-            }
+            assert!(self.listen(hub, deadline), "{} unanswered", self.waiting.len());
         }
     }
 
-    /// Takes up one line of a hub; answers with the line of an event that must be asked for again.
-    fn hear(&mut self, said: &str) -> Option<String> {
+    /// Hears a line at most, and asks again now and then for what the hub could not take. Whether there may be more to hear.
+    ///
+    /// Who is refused and asks again at once keeps two processors busy with nothing else while a database is away.
+    fn listen(&mut self, hub: &mut Hub, deadline: Instant) -> bool {
+        if self.asked.elapsed() >= PAUSE {
+            self.asked = Instant::now();
+            for leaf in std::mem::take(&mut self.refused) {
+                if let Some(candidate) = self.waiting.get(&leaf) {
+                    _ = writeln!(hub.input, "{}", line(candidate));
+                }
+            }
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        match hub.heard.recv_timeout(left.min(PAUSE)) {
+            Ok(said) => {
+                self.hear(&said);
+                true
+            }
+            Err(RecvTimeoutError::Timeout) => left > PAUSE,
+            Err(RecvTimeoutError::Disconnected) => false,
+        }
+    }
+
+    /// Takes up one line of a hub.
+    fn hear(&mut self, said: &str) {
         let words: Vec<&str> = said.split(' ').collect();
         match words[..] {
             ["at", index, leaf] => {
@@ -273,7 +289,6 @@ impl Ledger {
                 self.waiting.remove(&leaf);
                 let told = *self.receipts.entry(leaf).or_insert(index);
                 assert_eq!(told, index, "an event has one place");
-                None
             }
             ["not", leaf, ..] => {
                 let unknown = [
@@ -283,7 +298,7 @@ impl Ledger {
                     "shutting down",
                 ];
                 assert!(unknown.iter().any(|text| said.contains(text)), "{said}");
-                self.waiting.get(&Hash::from_base64url(leaf).unwrap()).map(line)
+                self.refused.push(Hash::from_base64url(leaf).unwrap());
             }
             ["checkpoint", ..] => {
                 let note = said.split_once(' ').unwrap().1.replace('|', "\n");
@@ -293,10 +308,9 @@ impl Ledger {
                     size: checkpoint.size(),
                     root: *checkpoint.root(),
                 });
-                None
             }
             ["refused", ..] => panic!("{said}"),
-            _ => None,
+            _ => {}
         }
     }
 }
