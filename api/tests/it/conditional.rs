@@ -91,11 +91,7 @@ async fn what_has_not_changed_is_not_sent_again() {
 #[tokio::test]
 async fn only_what_is_published_may_be_kept_for_ever() {
     let mut hub = Hub::new().await;
-    let owner = hub.owner().await;
-    owner
-        .batch_execute("BEGIN; SELECT * FROM publication FOR UPDATE")
-        .await
-        .unwrap();
+    let owner = hub.unpublishing().await;
     let draft = daybook_testkit::workflow(&hub.world, "fresh");
     let index = hub.say(&draft).await.1["index"].clone();
     let fresh = hub.get(&format!("/v1/events/{index}")).await;

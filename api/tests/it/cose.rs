@@ -35,11 +35,7 @@ async fn a_receipt_is_of_the_root_that_the_proof_is_of() {
 #[tokio::test]
 async fn what_no_checkpoint_covers_has_no_receipt() {
     let mut hub = Hub::new().await;
-    let owner = hub.owner().await;
-    owner
-        .batch_execute("BEGIN; SELECT * FROM publication FOR UPDATE")
-        .await
-        .unwrap();
+    let owner = hub.unpublishing().await;
     let draft = workflow(&hub.world, "unpublished");
     let index = hub.say(&draft).await.1["index"].as_u64().unwrap();
     let answer = hub.get(&format!("/v1/events/{index}/cose-receipt")).await;

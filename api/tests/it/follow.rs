@@ -172,13 +172,9 @@ async fn a_job_is_followed_from_its_first_event_to_its_last() {
 async fn a_checkpoint_is_told_once_it_covers_what_was_shown() {
     let mut hub = Hub::new().await;
     let job = hub.submit().await;
-    let owner = hub.owner().await;
     let size = hub.world.entries().len() as u64;
     hub.store.published.clone().covering(size).await.unwrap();
-    owner
-        .batch_execute("BEGIN; SELECT * FROM publication FOR UPDATE")
-        .await
-        .unwrap();
+    let owner = hub.unpublishing().await;
     let mut ear = hub.follow(&format!("/v1/jobs/{job}"), Some(size - 1)).await;
     hub.steps(&["job-collected"]).await;
     let entry = ear.next().await.unwrap();

@@ -282,6 +282,16 @@ impl Hub {
             .unwrap()
     }
 
+    /// As the owner, in whose transaction nothing can be published until it ends.
+    pub(crate) async fn unpublishing(&self) -> Client {
+        let owner = self.owner().await;
+        owner
+            .batch_execute("BEGIN; SELECT * FROM publication FOR UPDATE")
+            .await
+            .unwrap();
+        owner
+    }
+
     /// How to reach the database.
     pub(crate) fn database(&self) -> Config {
         self.db.config()

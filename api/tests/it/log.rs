@@ -168,11 +168,7 @@ async fn there_is_one_spelling_of_each_path() {
 async fn nothing_is_served_before_it_is_published() {
     let mut hub = Hub::new().await;
     let old = checkpoint(&hub.get("/log/checkpoint").await).size();
-    let owner = hub.owner().await;
-    owner
-        .batch_execute("BEGIN; SELECT * FROM publication FOR UPDATE")
-        .await
-        .unwrap();
+    let owner = hub.unpublishing().await;
     let draft = workflow(&hub.world, "early");
     hub.say(&draft).await;
     let paths = ["0", "entries"].map(|kind| format!("/log/tile/{kind}/000.p/{}", old + 1));

@@ -184,11 +184,7 @@ async fn lock_head(hub: &Hub) -> Client {
 }
 
 async fn unpublished(hub: &mut Hub) -> Answer {
-    let owner = hub.owner().await;
-    owner
-        .batch_execute("BEGIN; SELECT * FROM publication FOR UPDATE")
-        .await
-        .unwrap();
+    let owner = hub.unpublishing().await;
     let draft = workflow(&hub.world, "unpublished");
     let index = hub.say(&draft).await.1["index"].clone();
     let answer = hub.get(&format!("/v1/events/{index}/proof")).await;

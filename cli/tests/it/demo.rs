@@ -102,25 +102,14 @@ fn the_demo_holds_and_the_second_judge_agrees() {
         .unwrap();
     assert!(judged.status.success(), "{}{}", stdout(&judged), stderr(&judged));
     let states: serde_json::Value = serde_json::from_str(stdout(&judged).trim()).unwrap();
+    let all = states["states"].as_object().unwrap().iter();
+    let jobs: Vec<_> = all.filter(|(name, _)| name.starts_with("job/")).collect();
     let of = |tre: &str| -> Vec<&str> {
-        let all = states["states"].as_object().unwrap().iter();
-        let jobs = all.filter(|(name, value)| name.starts_with("job/") && value["tre"] == tre);
-        jobs.map(|(_, value)| value["state"].as_str().unwrap()).collect()
+        let its = jobs.iter().filter(|(_, value)| value["tre"] == tre);
+        its.map(|(_, value)| value["state"].as_str().unwrap()).collect()
     };
     assert_eq!((of("wessex"), of("mercia")), (vec!["released"], vec!["withheld"]));
-    let seeded = [
-        "barsetshire",
-        "lyonesse",
-        "middlemarch",
-        "erewhon",
-        "cranford",
-        "avalon",
-    ];
-    assert_eq!(
-        seeded.map(|tre| of(tre).len()).iter().sum::<usize>(),
-        160,
-        "the seed's jobs"
-    );
+    assert_eq!(jobs.len() - 2, 160, "the seed's jobs");
 
     verify_files(&data, &text);
 }

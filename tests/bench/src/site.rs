@@ -126,10 +126,13 @@ pub(crate) async fn run(size: &Size) -> Result<()> {
         .collect();
     load(&hub.address, warm)?;
     let report = load(&hub.address, reads)?;
+    let mut connection = Connection::open(&hub.address).await?;
     for (kind, share) in MIX {
         let outcome = report.reads.get(kind).context("a kind that was not asked for")?;
         check(kind, outcome)?;
-        let kilobytes = kilobytes(&hub.address, &first[kind]).await?;
+        // As it is: a hub does not compress.
+        let bytes = connection.ask(&get(&first[kind])).await?.body.len();
+        let kilobytes = f64::from(u32::try_from(bytes)?) / 1e3;
         let ms = |micros: u64| Duration::from_micros(micros).as_secs_f64() * 1e3;
         writeln!(
             out,
@@ -240,19 +243,4 @@ fn anew(path: &str, n: usize) -> String {
 
 fn spread(ids: &[String]) -> impl Iterator<Item = &String> {
     (0..5_000).map(move |n: usize| &ids[n.wrapping_mul(7_919_017) % ids.len()])
-}
-
-/// How many kB a page has on the wire: a hub does not compress.
-async fn kilobytes(address: &str, path: &str) -> Result<f64> {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let mut stream = tokio::net::TcpStream::connect(address).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).await?;
-    let end = bytes
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .context("no header")?;
-    Ok(f64::from(u32::try_from(bytes.len() - end)?) / 1e3)
 }
