@@ -13,7 +13,7 @@ use daybook_agent::engine::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{DATASET, bag, is_running, until_gone, until_there};
+use crate::support::{DATASET, bag, is_running, until_gone, until_running, until_there};
 
 /// A run of a shell script as the engine.
 struct Place {
@@ -376,7 +376,7 @@ async fn a_killed_runner_leaves_nothing_running_and_the_next_one_cleans_up() {
         ended = child.wait() => panic!("{ended:?}"),
         () = tokio::time::sleep(Duration::from_mins(1)) => panic!("it does not begin"),
     }
-    assert!(is_running("86507"));
+    until_running("86507", true).await;
     child.kill().await.unwrap();
     until_gone("86507").await;
     place.engine(ENDLESS).end_leftovers(&place.work()).await.unwrap();

@@ -66,15 +66,20 @@ pub(crate) fn is_running(word: &str) -> bool {
 
 /// Waits for the kernel to have finished with processes that were killed.
 pub(crate) async fn until_gone(word: &str) {
-    let gone = async {
+    until_running(word, false).await;
+}
+
+/// Waits for a process to be there, which a file that was written before it does not say, or to be gone.
+pub(crate) async fn until_running(word: &str, running: bool) {
+    let so = async {
         let mut ticks = tokio::time::interval(Duration::from_millis(20));
-        while is_running(word) {
+        while is_running(word) != running {
             ticks.tick().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), gone)
+    tokio::time::timeout(Duration::from_secs(10), so)
         .await
-        .expect("nothing outlives the run");
+        .unwrap_or_else(|_| panic!("{word} runs: this was not {running} within ten seconds"));
 }
 
 /// Waits for a file.

@@ -13,15 +13,16 @@ use crate::relay::federation::{draft, until};
 /// Two outputs, one of which is to stay inside.
 const TWO: &str = "echo band,n > counts.csv; echo 1,20 >> counts.csv; echo canary-that-stays > note.txt";
 
-/// Whether a process of this machine has `word` among its arguments.
-fn is_running(word: &str) -> bool {
+/// How many processes of this machine have `word` among their arguments.
+fn running(word: &str) -> usize {
     let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     processes
         .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
-        .any(|line| {
+        .filter(|line| {
             line.split(|byte| *byte == 0)
                 .any(|argument| argument == word.as_bytes())
         })
+        .count()
 }
 
 fn ada(job: &str) -> [&str; 3] {
@@ -190,10 +191,12 @@ async fn a_cancelled_run_is_dead_and_its_outputs_are_destroyed_when_that_is_said
     zone.start();
     let job = zone.federation.submit().await;
     zone.until_there(job, "runs/1/work/out/half.csv").await;
-    assert!(is_running("86551"));
+    // The output is there before what the shell starts next.
+    let both = async || (running("86551") == 2).then_some(());
+    until("the run and what it has sent away sleep", both).await;
     zone.decide(&["cancel", &job.to_string(), "--text", "By mistake"]);
     zone.federation.until_state(job, "cancelled").await;
-    assert!(!is_running("86551"));
+    assert_eq!(running("86551"), 0);
     assert!(!zone.file(job, "runs/1").exists());
     let data = zone.data(job, "job-cancelled").await;
     assert_eq!(
@@ -211,7 +214,7 @@ async fn a_runner_killed_in_the_middle_of_a_run_tries_again_and_says_each_step_o
     let job = zone.federation.submit().await;
     zone.until_there(job, "runs/1/work/out/begun").await;
     zone.kill();
-    let gone = async || (!is_running("86553")).then_some(());
+    let gone = async || (running("86553") == 0).then_some(());
     until("nothing of the run is left", gone).await;
     let engine = zone.federation.site.path("engine.sh");
     let text = std::fs::read_to_string(&engine).unwrap();
@@ -242,7 +245,7 @@ async fn a_runner_that_is_told_to_end_takes_its_run_along_and_begins_the_same_at
     let job = zone.federation.submit().await;
     zone.until_there(job, "runs/1/work/out/begun").await;
     assert!(zone.terminate(), "SIGTERM ends a runner well");
-    assert!(!is_running("86557"));
+    assert_eq!(running("86557"), 0);
     assert!(!zone.file(job, "runs/1/work").exists());
     let engine = zone.federation.site.path("engine.sh");
     let text = std::fs::read_to_string(&engine).unwrap();
