@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, Write as _};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
 
+use crate::alarm::Alarm;
 use crate::wire::{Connection, get, post};
 
 /// What to send, and how.
@@ -133,13 +133,14 @@ async fn work(plan: &Plan) -> Result<Report> {
     writeln!(std::io::stdout(), "ready")?;
     std::io::stdin().lock().read_line(&mut String::new())?;
 
+    let alarm = Alarm::start()?;
     let start = Instant::now();
     let mut appends = JoinSet::new();
     let count = lanes.len();
     for (n, (connection, requests)) in lanes.into_iter().enumerate() {
         let append = plan.append.clone().context("lanes without a plan")?;
         let batch = f64::from(u32::try_from(append.batch)?);
-        let pace = Pace::new(start, append.rate.map(|rate| rate / batch), n, count);
+        let pace = Pace::new(start, append.rate.map(|rate| rate / batch), n, count, &alarm);
         appends.spawn(append_lane(connection, requests, pace, append.batch));
     }
     let appends_until = async move {
@@ -151,7 +152,7 @@ async fn work(plan: &Plan) -> Result<Report> {
     };
     let mut reading = JoinSet::new();
     for (name, n, reads, requests, connection) in readers {
-        let pace = Pace::new(start, Some(reads.rate), n, reads.connections);
+        let pace = Pace::new(start, Some(reads.rate), n, reads.connections, &alarm);
         let end = plan.append.is_some().then(|| end.clone());
         let most = reads.most / reads.connections.max(1);
         reading.spawn(async move {
@@ -238,10 +239,11 @@ struct Pace {
     lane: u32,
     lanes: u32,
     sent: u32,
+    alarm: Alarm,
 }
 
 impl Pace {
-    fn new(start: Instant, rate: Option<f64>, lane: usize, lanes: usize) -> Self {
+    fn new(start: Instant, rate: Option<f64>, lane: usize, lanes: usize, alarm: &Alarm) -> Self {
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Self {
             start,
@@ -249,6 +251,7 @@ impl Pace {
             lane: number(lane),
             lanes: number(lanes),
             sent: 0,
+            alarm: alarm.clone(),
         }
     }
 
@@ -260,16 +263,12 @@ impl Pace {
     }
 
     /// Waits until the next request is due, and says when that was.
-    async fn next(&mut self) -> Instant {
-        match self.due() {
-            Some(due) => {
-                if due > Instant::now() {
-                    sleep_until(due).await;
-                }
-                due
-            }
-            None => Instant::now(),
-        }
+    async fn next(&mut self) -> Result<Instant> {
+        let Some(due) = self.due() else {
+            return Ok(Instant::now());
+        };
+        self.alarm.at(due).await?;
+        Ok(due)
     }
 }
 
@@ -336,7 +335,7 @@ async fn append_lane(
 ) -> Result<Tally> {
     let mut tally = Tally::default();
     for request in &requests {
-        let due = pace.next().await;
+        let due = pace.next().await?;
         let answer = connection.ask(request).await?;
         let taken = if batch == 1 {
             usize::from(answer.status == 201)
@@ -375,7 +374,7 @@ async fn read_lane(
 ) -> Result<Tally> {
     let mut tally = Tally::default();
     for request in requests.iter().cycle() {
-        let due = pace.next().await;
+        let due = pace.next().await?;
         let is_over = end
             .as_ref()
             .map_or(tally.latencies.len() >= most, |end| *end.borrow());
@@ -417,10 +416,10 @@ mod tests {
 
     #[test]
     fn a_request_is_due_at_its_time_and_not_after_the_answer_before() {
-        let start = Instant::now();
-        let mut pace = Pace::new(start, Some(10.0), 1, 2);
+        let (start, alarm) = (Instant::now(), Alarm::start().unwrap());
+        let mut pace = Pace::new(start, Some(10.0), 1, 2, &alarm);
         let due: Vec<_> = (0..3).filter_map(|_| Some(pace.due()? - start)).collect();
         assert_eq!(due, [100, 300, 500].map(Duration::from_millis));
-        assert_eq!(Pace::new(start, None, 0, 1).due(), None);
+        assert_eq!(Pace::new(start, None, 0, 1, &alarm).due(), None);
     }
 }

@@ -1,5 +1,6 @@
 //! How fast a hub is, and where the time goes. `make bench` runs it; docs/PERFORMANCE.md has what it says.
 
+mod alarm;
 mod ceiling;
 mod copy;
 mod hub;
