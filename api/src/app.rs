@@ -1,5 +1,6 @@
 //! What every handler shares.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -23,9 +24,13 @@ use crate::limits::{Limits, Pacer};
 use crate::metrics::Metrics;
 use crate::ready::{Disk, Readiness, Trail, Trailing};
 
-/// The hub's parts, as handlers see them. Cheap to clone.
+/// The hub's parts, as handlers see them. Cheap to clone: each request does so several times.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+/// What an [`App`] holds once.
+#[derive(Clone)]
+pub struct Parts {
     pub(crate) origin: Arc<str>,
     pub(crate) log_key: Arc<str>,
     pub(crate) appender: Appender,
@@ -56,6 +61,14 @@ pub struct Witnessing {
     pub waits: bool,
 }
 
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
 impl App {
     /// Joins an open log and a place for packets.
     ///
@@ -68,7 +81,7 @@ impl App {
         packet_limits: PacketLimits,
     ) -> Self {
         let packets = PacketParts::new(store.packets.clone(), packet_store, packet_limits);
-        Self {
+        Self(Arc::new(Parts {
             origin: origin.into(),
             log_key: log_key.into(),
             appender: store.appender.clone(),
@@ -86,21 +99,26 @@ impl App {
             witnessing: None,
             receipts: None,
             pages: None,
-        }
+        }))
+    }
+
+    /// The parts, before anybody else has them.
+    fn parts(&mut self) -> &mut Parts {
+        Arc::make_mut(&mut self.0)
     }
 
     /// Serves what witnesses say of the checkpoints.
     #[must_use]
     pub fn witnessed(mut self, witnessing: Witnessing) -> Self {
         self.metrics.watch_witnesses(witnessing.witnesses.clone());
-        self.witnessing = Some(witnessing);
+        self.parts().witnessing = Some(witnessing);
         self
     }
 
     /// Signs COSE receipts too.
     #[must_use]
     pub fn with_receipts(mut self, signer: ReceiptSigner) -> Self {
-        self.receipts = Some(Arc::new(signer));
+        self.parts().receipts = Some(Arc::new(signer));
         self
     }
 
@@ -120,7 +138,7 @@ impl App {
     /// The same with other limits, to which authors are kept as well.
     #[must_use]
     pub fn limited(mut self, store: &Store, limits: Limits) -> Self {
-        self.pacer = Arc::new(Pacer::new(limits));
+        self.parts().pacer = Arc::new(Pacer::new(limits));
         let (pacer, metrics) = (self.pacer.clone(), self.metrics.clone());
         store.gate.set(Box::new(OfAuthors { pacer, metrics }));
         self
@@ -129,7 +147,7 @@ impl App {
     /// The same with other times.
     #[must_use]
     pub fn timed(mut self, times: Times) -> Self {
-        self.times = times;
+        self.parts().times = times;
         self
     }
 
@@ -137,7 +155,7 @@ impl App {
     #[must_use]
     pub fn on_disks(mut self, disks: Vec<Disk>) -> Self {
         self.metrics.watch_disks(disks.clone());
-        self.readiness.disks = disks.into();
+        self.parts().readiness.disks = disks.into();
         self
     }
 
@@ -145,7 +163,7 @@ impl App {
     #[must_use]
     pub fn with_trail(mut self, trail: Trail) -> Self {
         self.metrics.watch_views(trail.clone());
-        self.readiness.trail = Some(trail);
+        self.parts().readiness.trail = Some(trail);
         self
     }
 
@@ -153,7 +171,7 @@ impl App {
     #[must_use]
     pub fn with_views(mut self, views: Views) -> Self {
         let progress = views.progress().clone();
-        self.views = Some(views);
+        self.parts().views = Some(views);
         self.with_trail(Arc::new(move || {
             let stopped = progress.stopped();
             let trailing = |(name, size): (&'static str, u64)| Trailing {
@@ -168,7 +186,7 @@ impl App {
     /// Serves these pages wherever no route of the hub's own is.
     #[must_use]
     pub fn with_pages(mut self, pages: axum::Router) -> Self {
-        self.pages = Some(pages);
+        self.parts().pages = Some(pages);
         self
     }
 
@@ -180,7 +198,7 @@ impl App {
     /// The same with other limits of following.
     #[must_use]
     pub fn following(mut self, store: &Store, limits: Following) -> Self {
-        self.follow = Follow::new(store, limits);
+        self.parts().follow = Follow::new(store, limits);
         self
     }
 }

@@ -85,7 +85,7 @@ async fn elsewhere(State(app): State<App>, request: Request) -> Response {
         path.strip_prefix(root)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     });
-    match app.pages.filter(|_| !is_for_programs) {
+    match app.pages.clone().filter(|_| !is_for_programs) {
         Some(pages) => pages.oneshot(request).await.into_response(),
         None => health::no_route(request.uri()).into_response(),
     }

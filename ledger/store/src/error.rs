@@ -13,6 +13,9 @@ pub enum StoreError {
     /// No connection of the pool came free in time, or none could be made.
     #[error("no database connection")]
     Pool(#[from] deadpool_postgres::PoolError),
+    /// The system gives the program no further thread.
+    #[error("the views cannot have a thread of their own")]
+    Thread(#[source] std::io::Error),
     /// No host said anything.
     #[error("PostgreSQL did not let us in within {} seconds; is the server frozen, or the address wrong?", .0.as_secs())]
     Silent(Duration),
@@ -91,6 +94,7 @@ impl StoreError {
     pub fn plain(&self) -> &'static str {
         match self {
             Self::Postgres(_) | Self::Pool(_) | Self::Silent(_) => Self::AWAY,
+            Self::Thread(_) => "the system gives the program no further thread",
             Self::Pooled => "the database is reached through a pooler that shares sessions",
             Self::Standby => "the database server is a standby, which only reads",
             Self::TooOld { .. } => "the database's schema needs a newer program than this one",

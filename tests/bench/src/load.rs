@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::sleep_until;
 
 use crate::alarm::Alarm;
 use crate::wire::{Connection, get, post};
@@ -140,7 +141,7 @@ async fn work(plan: &Plan) -> Result<Report> {
     for (n, (connection, requests)) in lanes.into_iter().enumerate() {
         let append = plan.append.clone().context("lanes without a plan")?;
         let batch = f64::from(u32::try_from(append.batch)?);
-        let pace = Pace::new(start, append.rate.map(|rate| rate / batch), n, count, &alarm);
+        let pace = Pace::new(start, append.rate.map(|rate| rate / batch), n, count);
         appends.spawn(append_lane(connection, requests, pace, append.batch));
     }
     let appends_until = async move {
@@ -152,7 +153,7 @@ async fn work(plan: &Plan) -> Result<Report> {
     };
     let mut reading = JoinSet::new();
     for (name, n, reads, requests, connection) in readers {
-        let pace = Pace::new(start, Some(reads.rate), n, reads.connections, &alarm);
+        let pace = Pace::new(start, Some(reads.rate), n, reads.connections).exact(&alarm);
         let end = plan.append.is_some().then(|| end.clone());
         let most = reads.most / reads.connections.max(1);
         reading.spawn(async move {
@@ -239,11 +240,11 @@ struct Pace {
     lane: u32,
     lanes: u32,
     sent: u32,
-    alarm: Alarm,
+    alarm: Option<Alarm>,
 }
 
 impl Pace {
-    fn new(start: Instant, rate: Option<f64>, lane: usize, lanes: usize, alarm: &Alarm) -> Self {
+    fn new(start: Instant, rate: Option<f64>, lane: usize, lanes: usize) -> Self {
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Self {
             start,
@@ -251,8 +252,14 @@ impl Pace {
             lane: number(lane),
             lanes: number(lanes),
             sent: 0,
-            alarm: alarm.clone(),
+            alarm: None,
         }
+    }
+
+    /// Where answers take no longer than the runtime's timers are late. It costs the loader too much where thousands wait.
+    fn exact(mut self, alarm: &Alarm) -> Self {
+        self.alarm = Some(alarm.clone());
+        self
     }
 
     /// When the next request is due, whatever became of those before it; none where there is no rate.
@@ -267,7 +274,10 @@ impl Pace {
         let Some(due) = self.due() else {
             return Ok(Instant::now());
         };
-        self.alarm.at(due).await?;
+        match &self.alarm {
+            Some(alarm) => alarm.at(due).await?,
+            None => sleep_until(due.into()).await,
+        }
         Ok(due)
     }
 }
@@ -416,10 +426,10 @@ mod tests {
 
     #[test]
     fn a_request_is_due_at_its_time_and_not_after_the_answer_before() {
-        let (start, alarm) = (Instant::now(), Alarm::start().unwrap());
-        let mut pace = Pace::new(start, Some(10.0), 1, 2, &alarm);
+        let start = Instant::now();
+        let mut pace = Pace::new(start, Some(10.0), 1, 2);
         let due: Vec<_> = (0..3).filter_map(|_| Some(pace.due()? - start)).collect();
         assert_eq!(due, [100, 300, 500].map(Duration::from_millis));
-        assert_eq!(Pace::new(start, None, 0, 1, &alarm).due(), None);
+        assert_eq!(Pace::new(start, None, 0, 1).due(), None);
     }
 }

@@ -5,13 +5,24 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::load::{Append, Plan};
 use crate::report::{Page, line};
 use crate::run::{Bench, LONGEST_LIFE, Row};
 use crate::site::caught_up;
 use crate::{ceiling, inside};
+
+/// A part that can be measured alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Single posts over 64 connections, and batches.
+    Speed,
+    /// `?wait=published`.
+    Waiting,
+    /// Reading, alone and while single posts come.
+    Reading,
+}
 
 /// How much is measured.
 #[derive(Args, Clone, Debug)]
@@ -31,12 +42,9 @@ pub(crate) struct Size {
     /// Connections over which batches come.
     #[arg(long, default_value_t = 8)]
     pub(crate) batch_connections: usize,
-    /// Only single posts over 64 connections and batches, for work on the hub itself.
+    /// Only one part of it, for work on the hub itself.
     #[arg(long)]
-    pub(crate) brief: bool,
-    /// Only `?wait=published` at `--rate`, for the same.
-    #[arg(long, requires = "rate", conflicts_with = "brief")]
-    pub(crate) waiting: bool,
+    pub(crate) only: Option<Part>,
     /// Where the database lies; a temporary folder where none is given.
     #[arg(long)]
     pub(crate) folder: Option<PathBuf>,
@@ -58,14 +66,12 @@ pub(crate) async fn run(size: &Size) -> Result<()> {
     let first = entries.next().context("no number of entries")?;
     say(&format!("filling the log to {first} entries"))?;
     bench.fill(first)?;
-    if size.waiting {
-        waiting(&mut bench, size, &mut page)?;
-        bench.stop()?;
-        return Ok(());
-    }
     full_speed(&mut bench, size, &mut page)?;
-    if !size.brief {
-        more(&mut bench, size, &mut page).await?;
+    match size.only {
+        None => more(&mut bench, size, &mut page).await?,
+        Some(Part::Speed) => {}
+        Some(Part::Waiting) => waiting(&mut bench, size, &mut page)?,
+        Some(Part::Reading) => reading(&mut bench, size, &mut page).await?,
     }
     for entries in entries {
         say(&format!("filling the log to {entries} entries"))?;
@@ -76,12 +82,12 @@ pub(crate) async fn run(size: &Size) -> Result<()> {
         bench.tidy().await?;
         say(&format!("filled in {:.0} s", start.elapsed().as_secs_f64()))?;
         full_speed(&mut bench, size, &mut page)?;
-        if !size.brief {
+        if matches!(size.only, None | Some(Part::Reading)) {
             reading(&mut bench, size, &mut page).await?;
         }
     }
     page.memory = bench.stop()?;
-    if !size.brief {
+    if size.only.is_none() {
         page.inside = Some(inside::table(2_000)?);
     }
     writeln!(std::io::stdout(), "{page}")?;

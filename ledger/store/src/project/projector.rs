@@ -1,4 +1,7 @@
-//! The projector: one task for each hub, which folds what the log has gained into all views.
+//! The projector: one thread for each hub, which folds what the log has gained into all views.
+//!
+//! It has a runtime of its own, at a lower priority: to read and to fold a batch keeps a processor busy for milliseconds on end,
+//! and requests that come meanwhile go before.
 //!
 //! Views whose cursors stand at the same place are folded together, so that an entry is read once for all of them. A view
 //! that is still being filled takes turns with those that follow the head. Any number of hubs may run: who does not get
@@ -8,10 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
-use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::batch::{self, BatchError, Place};
 use super::{Progress, View, ViewList, cursor, prune, schema, schema_of, wake};
@@ -29,6 +31,8 @@ const GATHER_BUSY: (u64, Duration) = (1_000, Duration::from_millis(300));
 /// The first and the longest time until a failed database is asked again.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
+/// What is added to the niceness of the hub's other threads: beside one of those that wants all of a processor it gets a quarter.
+const NICE: i32 = 5;
 /// How long the last transaction may take at the end.
 const LAST: Duration = Duration::from_secs(5);
 
@@ -48,8 +52,10 @@ pub struct Start {
 pub struct Projector {
     progress: Progress,
     stop: CancellationToken,
-    projecting: JoinHandle<()>,
-    waking: JoinHandle<()>,
+    /// Ends it in the middle of a transaction.
+    abort: CancellationToken,
+    /// Hears nothing but that the thread has ended.
+    ended: oneshot::Receiver<()>,
     _ends_with_it: DropGuard,
 }
 
@@ -77,10 +83,16 @@ impl Projector {
             until: u64::MAX,
             singly: 0,
         };
+        let waking = wake::run(address, head.clone(), news.clone(), stop.clone());
+        let projecting = work.run(head, news, stop.clone());
+        let abort = CancellationToken::new();
+        let ended = on_a_thread(abort.clone().run_until_cancelled_owned(async {
+            tokio::join!(projecting, waking);
+        }))?;
         Ok(Self {
             progress,
-            projecting: tokio::spawn(work.run(head.clone(), news.clone(), stop.clone())),
-            waking: tokio::spawn(wake::run(address, head, news, stop.clone())),
+            abort,
+            ended,
             _ends_with_it: stop.clone().drop_guard(),
             stop,
         })
@@ -95,18 +107,40 @@ impl Projector {
     pub async fn stop(self) {
         let Self {
             stop,
-            mut projecting,
-            waking,
+            abort,
+            mut ended,
             ..
         } = self;
         stop.cancel();
-        // A task that panicked has logged why; there is nothing left to stop.
-        if tokio::time::timeout(LAST, &mut projecting).await.is_err() {
+        if tokio::time::timeout(LAST, &mut ended).await.is_err() {
             warn!("Views did not end in time: what they were at is done again at the next start");
-            projecting.abort();
+            abort.cancel();
+            drop(ended.await);
         }
-        drop(waking.await);
     }
+}
+
+/// Does something on a new thread of low priority; what comes back hears of its end.
+fn on_a_thread<F>(work: F) -> Result<oneshot::Receiver<()>, StoreError>
+where
+    F: Future + Send + 'static,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(StoreError::Thread)?;
+    let (end, ended) = oneshot::channel::<()>();
+    let body = move || {
+        // Linux has a priority for each thread. Without, it is as quick as everybody.
+        if let Err(error) = rustix::process::nice(NICE) {
+            debug!(%error, "Views keep the priority of the hub");
+        }
+        runtime.block_on(work);
+        drop(end);
+    };
+    let thread = std::thread::Builder::new().name("views".to_owned());
+    thread.spawn(body).map_err(StoreError::Thread)?;
+    Ok(ended)
 }
 
 async fn prepare(address: &Address, views: &ViewList) -> Result<(), StoreError> {
