@@ -27,7 +27,7 @@ async fn age(hub: &Hub, days: i32) {
 }
 
 /// Takes a turn, once the server has noticed that the one before has ended: its lock goes with its connection.
-async fn sweep(hub: &Hub) -> Swept {
+pub(super) async fn sweep(hub: &Hub) -> Swept {
     let turn = async {
         loop {
             if let Some(swept) = hub.app.packet_sweeper().sweep().await.unwrap() {

@@ -16,6 +16,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tower::ServiceExt as _;
 
+use super::sweeps::sweep;
 use super::{ZIP, check_readers, get, in_both, put, put_as};
 use crate::hub::{Hub, Keeping, access_key, insider, outsider, relay, sha256, token};
 
@@ -233,16 +234,15 @@ async fn a_hub_that_is_killed_before_it_lists_a_packet_leaves_no_packet(hub: Hub
         INSERT INTO packet_places (place, owner, size, touched_at)
         SELECT place, owner, size, now() - interval '23 hours' FROM p";
     hub.owner().await.batch_execute(undo).await.unwrap();
-    let sweeper = hub.app.packet_sweeper();
     assert_eq!(get(&hub, &sender, packet).await.slug(), "not-found");
     // Another hub may still be at it.
-    assert_eq!(sweeper.sweep().await.unwrap().unwrap().emptied, 0);
+    assert_eq!(sweep(&hub).await.emptied, 0);
     assert_eq!(hub.stored().len(), 1);
     // The sender sends again and is given a place of its own.
     assert_eq!(put(&hub, &sender, packet, ZIP).await.status, StatusCode::CREATED);
     let age = "UPDATE packet_places SET touched_at = now() - interval '25 hours'";
     hub.owner().await.batch_execute(age).await.unwrap();
-    let swept = sweeper.sweep().await.unwrap().unwrap();
+    let swept = sweep(&hub).await;
     assert_eq!((swept.given_up, swept.emptied), (1, 1));
     assert_eq!((hub.stored().len(), places(&hub).await), (1, 0));
     check_readers(&hub, packet, ZIP, &[&sender]).await;
@@ -358,7 +358,7 @@ async fn a_bucket_that_dies_in_the_middle_is_told_and_swept_when_it_is_back() {
     assert!(hub.app.packet_sweeper().sweep().await.is_err());
     assert_eq!(places(&hub).await, 1);
     s3.rise().await;
-    let swept = hub.app.packet_sweeper().sweep().await.unwrap().unwrap();
+    let swept = sweep(&hub).await;
     assert_eq!((swept.emptied, places(&hub).await), (1, 0));
     assert_eq!(hub.stored(), Vec::<String>::new());
     let answer = put(&hub, &sender, packet, &bytes).await;

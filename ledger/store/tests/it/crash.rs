@@ -113,6 +113,19 @@ impl Server {
     }
 }
 
+/// A part of a load, after which it is looked whether something holds.
+const PART: Duration = Duration::from_millis(50);
+
+/// Loads a hub until it has acknowledged so many events more, and released another checkpoint.
+async fn until_at_work(ledger: &mut Ledger, hub: &mut Hub, events: usize) {
+    let (receipts, checkpoints) = (ledger.receipts.len() + events, ledger.checkpoints.len());
+    until("the hub is at work", async || {
+        ledger.load(hub, 64, PART);
+        ledger.receipts.len() >= receipts && ledger.checkpoints.len() > checkpoints
+    })
+    .await;
+}
+
 /// Numbers that look random and are the same each time.
 fn odd_millis(round: u64, from: u64, span: u64) -> Duration {
     Duration::from_millis(from + (round * 7_919 + 104_729) % span)
@@ -144,7 +157,8 @@ async fn killed_hubs_and_servers_lose_nothing_and_repeat_nothing() {
     for round in 0..16 {
         let mut hub = Hub::start(&address, &guard, true);
         ledger.ask_again(&mut hub);
-        ledger.load(&mut hub, 64, odd_millis(round, 150, 450));
+        until_at_work(&mut ledger, &mut hub, 16).await;
+        ledger.load(&mut hub, 64, odd_millis(round, 100, 450));
         hub.kill(&mut ledger);
     }
     let hubs = ledger.receipts.len();
@@ -153,20 +167,22 @@ async fn killed_hubs_and_servers_lose_nothing_and_repeat_nothing() {
     let mut hub = Hub::start(&address, &guard, true);
     ledger.ask_again(&mut hub);
     for round in 0..3 {
-        ledger.load(&mut hub, 64, odd_millis(round, 300, 200));
+        until_at_work(&mut ledger, &mut hub, 1).await;
+        ledger.load(&mut hub, 64, odd_millis(round, 50, 200));
         let client = connect(&server.database()).await;
-        let writer =
-            "SELECT max(pid)::bigint FROM pg_stat_activity WHERE application_name = 'daybook writer'";
-        let pid = i32::try_from(number(&client, writer).await).unwrap();
-        kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
-        ledger.load(&mut hub, 64, odd_millis(round, 500, 200));
+        let writer = "SELECT pid FROM pg_stat_activity WHERE application_name = 'daybook writer' LIMIT 1";
+        until("a writer of the hub's is killed", async || {
+            let writer = client.query_opt(writer, &[]).await.unwrap();
+            // It may have ended just now.
+            writer.is_some_and(|row| kill_process(Pid::from_raw(row.get(0)).unwrap(), Signal::KILL).is_ok())
+        })
+        .await;
+        until_at_work(&mut ledger, &mut hub, 1).await;
+        ledger.load(&mut hub, 64, odd_millis(round, 50, 200));
         server.kill().await;
     }
     let before = ledger.receipts.len();
-    until("the hub goes on", async || {
-        ledger.load(&mut hub, 64, Duration::from_millis(200)) > 0
-    })
-    .await;
+    until("the hub goes on", async || ledger.load(&mut hub, 64, PART) > 0).await;
     assert!(ledger.receipts.len() > before);
     ledger.settle(&mut hub, Duration::from_secs(20));
     hub.finish(&mut ledger);
@@ -191,8 +207,12 @@ async fn frozen_hub_in_mid_transaction_does_not_stop_the_other() {
     let address = address(&db.config());
     let [mut frozen, mut other] = guards.each_ref().map(|guard| Hub::start(&address, guard, false));
     let (mut theirs, mut ours) = (Ledger::new("frozen"), Ledger::new("other"));
-    assert!(theirs.load(&mut frozen, 200, Duration::from_secs(1)) > 0);
-    assert!(ours.load(&mut other, 8, Duration::from_secs(1)) > 0);
+    until("both append", async || {
+        theirs.load(&mut frozen, 200, PART);
+        ours.load(&mut other, 8, PART);
+        !theirs.receipts.is_empty() && !ours.receipts.is_empty()
+    })
+    .await;
     // Again and again, until it is caught with the lock of the head in its hand.
     let began = Instant::now();
     let stopped = loop {
@@ -216,10 +236,10 @@ async fn frozen_hub_in_mid_transaction_does_not_stop_the_other() {
         );
     }
     frozen.thaw();
-    assert!(
-        theirs.load(&mut frozen, 200, Duration::from_secs(2)) > 0,
-        "the frozen hub goes on"
-    );
+    until("the frozen hub goes on", async || {
+        theirs.load(&mut frozen, 200, PART) > 0
+    })
+    .await;
     for (hub, ledger) in [(frozen, &mut theirs), (other, &mut ours)] {
         let mut hub = hub;
         ledger.settle(&mut hub, Duration::from_secs(20));

@@ -11,7 +11,7 @@ use futures::future::{join_all, try_join_all};
 use tokio::time::Instant;
 use tokio_postgres::NoTls;
 
-use crate::support::{check_receipts, check_whole, number, until};
+use crate::support::{LIMIT, check_receipts, check_whole, number, until};
 
 async fn second_hub(log: &TestLog) -> Store {
     let guard_path = log.folder().join("second/guard");
@@ -83,15 +83,13 @@ async fn caller_is_told_within_ten_seconds_that_the_outcome_is_unknown_and_the_q
     let owner = log.owner().await;
     let before = number(&owner, "SELECT size FROM log_head").await;
     let holder = hold_the_head(&log).await;
-    let began = Instant::now();
-    let offer = async {
-        let answer = log.offer(&unknown).await;
-        (answer, began.elapsed())
-    };
+    let offer = tokio::time::timeout(LIMIT, log.offer(&unknown));
     let impatient = tokio::time::timeout(Duration::from_secs(1), log.offer(&given_up));
-    let ((answer, waited), impatient) = futures::join!(offer, impatient);
-    assert!(matches!(answer, Err(AppendError::OutcomeUnknown)), "{answer:?}");
-    assert!(waited < Duration::from_secs(12), "{waited:?}");
+    let (answer, impatient) = futures::join!(offer, impatient);
+    assert!(
+        matches!(answer, Ok(Err(AppendError::OutcomeUnknown))),
+        "{answer:?}"
+    );
     assert!(impatient.is_err());
     // The attempt that now waits for the lock may still carry them; the one after it must not.
     let waits = "SELECT count(*) FROM pg_stat_activity
@@ -124,14 +122,18 @@ async fn hard_stop_ends_a_hub_that_the_database_keeps_waiting() {
             number(&owner, waits).await > 0
         })
         .await;
-        let began = Instant::now();
         hard_stop.cancel();
-        log.store.close().await;
-        began.elapsed()
+        tokio::time::timeout(LIMIT, log.store.close()).await.unwrap();
     };
-    let (answer, took) = futures::join!(appender.append(one, now), ends);
+    let began = Instant::now();
+    let offer = async {
+        let answer = appender.append(one, now).await;
+        (answer, began.elapsed())
+    };
+    let ((answer, waited), ()) = futures::join!(offer, ends);
     assert!(matches!(answer, Err(AppendError::OutcomeUnknown)), "{answer:?}");
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    // From then on a caller is told the same without any stop.
+    assert!(waited < Duration::from_secs(10), "{waited:?}");
 }
 
 /// A hub's connection that has frozen while the server sends it something: to the server it is at work.
@@ -227,13 +229,11 @@ async fn packets_that_wait_for_the_database_keep_neither_appends_nor_publication
     }
     let meanwhile = async {
         let receipt = log.offer(&one).await.unwrap();
-        let covering = log.store.published.clone();
-        tokio::time::timeout(Duration::from_secs(1), async {
-            covering.clone().covering(receipt.index + 1).await
-        })
-        .await
-        .unwrap()
-        .unwrap();
+        let mut published = log.store.published.clone();
+        tokio::time::timeout(LIMIT, published.covering(receipt.index + 1))
+            .await
+            .unwrap()
+            .unwrap();
         owner.batch_execute("COMMIT").await.unwrap();
     };
     let (inserted, ()) = futures::join!(join_all(inserts), meanwhile);

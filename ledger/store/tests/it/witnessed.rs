@@ -157,7 +157,11 @@ async fn hubs_on_one_database_share_a_witnesss_pace() {
     let log = TestLog::founded().await;
     let (one, _) = log.store.witnesses(policy("any"));
     let (other, _) = log.store.witnesses(policy("any"));
+    let owner = log.owner().await;
     assert_eq!(one.take_turn("w").await.unwrap(), Some(0));
+    // However long this takes, it is less than a second after that.
+    let later = "UPDATE witnesses SET asked_at = asked_at + interval '1 hour'";
+    owner.batch_execute(later).await.unwrap();
     assert_eq!(other.take_turn("w").await.unwrap(), None);
     assert_eq!(other.take_turn("v").await.unwrap(), Some(0));
     one.note_trouble("w", Some("away")).await.unwrap();
@@ -165,8 +169,7 @@ async fn hubs_on_one_database_share_a_witnesss_pace() {
         other.standing("w").await.unwrap().trouble.as_deref(),
         Some("away")
     );
-    let owner = log.owner().await;
-    let earlier = "UPDATE witnesses SET asked_at = asked_at - interval '1 second'";
+    let earlier = "UPDATE witnesses SET asked_at = asked_at - interval '1 hour 1 second'";
     owner.batch_execute(earlier).await.unwrap();
     assert_eq!(other.take_turn("w").await.unwrap(), Some(0));
     other.note_trouble("w", None).await.unwrap();
