@@ -314,30 +314,27 @@ async fn what_was_judged_ahead_is_thrown_away_where_another_hub_has_appended() {
     };
     let head = "BEGIN; SELECT * FROM log_head FOR UPDATE";
     owner.batch_execute(head).await.unwrap();
-    let (now, appender) = (log.world.now, &log.store.appender);
-    let ((), ours, theirs, third) = tokio::join!(
-        async {
-            waiting(2).await;
-            // Judged ahead of the batch that waits, before the other hub has the lock.
-            until("the next one has been taken from the queue", async || {
-                log.store.monitor.figures().queue_events == 0
-            })
-            .await;
-            owner.batch_execute("COMMIT").await.unwrap();
-        },
-        async {
-            waiting(2).await;
-            appender.append(one, now).await
-        },
-        async {
-            waiting(1).await;
-            second.appender.append(other, now).await
-        },
-        appender.append(first[2].clone(), now),
-    );
-    third.unwrap();
+    let now = log.world.now;
+    let append = |hub: &Store, candidate: Candidate| {
+        let appender = hub.appender.clone();
+        tokio::spawn(async move { appender.append(candidate, now).await })
+    };
+    let third = append(&log.store, first[2].clone());
+    waiting(1).await;
+    let theirs = append(&second, other);
+    waiting(2).await;
+    let before = log.store.monitor.figures();
+    let ours = append(&log.store, one);
+    // Judged ahead of the batch that waits, before the other hub has the lock.
+    until("the next one has been taken from the queue", async || {
+        let figures = log.store.monitor.figures();
+        figures.queue_bytes > before.queue_bytes && figures.queue_events == 0
+    })
+    .await;
+    owner.batch_execute("COMMIT").await.unwrap();
+    third.await.unwrap().unwrap();
     // Both want one place of one stream: whoever comes second is told so, and nothing is lost or repeated.
-    let told = [ours, theirs];
+    let told = [ours.await.unwrap(), theirs.await.unwrap()];
     assert_eq!(told.iter().filter(|told| told.is_ok()).count(), 1, "{told:?}");
     let refused = told.into_iter().find_map(Result::err).unwrap();
     assert!(
