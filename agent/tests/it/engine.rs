@@ -324,10 +324,15 @@ async fn without_a_wall_the_run_still_ends_with_its_process_group() {
         stop: &stop,
     };
     let begun = work.join("home/begun");
-    let (ended, ()) = tokio::join!(engine.run(&job), async {
+    let stopping = async {
         until_there(&begun).await;
         stop.cancel();
-    });
+        std::future::pending().await
+    };
+    let ended = tokio::select! {
+        ended = engine.run(&job) => ended,
+        never = stopping => never,
+    };
     assert_eq!(ended.unwrap_err().code(), FailureCode::Stopped);
     until_gone("86506").await;
 }

@@ -82,7 +82,7 @@ pub(crate) async fn until_running(word: &str, running: bool) {
         .unwrap_or_else(|_| panic!("{word} runs: this was not {running} within ten seconds"));
 }
 
-/// Waits for a file.
+/// Waits for a file, for ever: beside what writes it, whose end is the end of waiting.
 pub(crate) async fn until_there(file: &Path) {
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
     while !file.exists() {

@@ -160,10 +160,15 @@ async fn a_run_that_is_stopped_cancels_the_task_and_waits_until_it_is_over() {
     config.command = ["sh", "-c", script, "sh"].map(ToOwned::to_owned).to_vec();
     let (stop, limits) = (CancellationToken::new(), RunLimits::default());
     let begun = service.folder.path().join("task-1/daybook/out/begun");
-    let (ended, ()) = tokio::join!(service.run(config, &limits, &stop), async {
+    let stopping = async {
         until_there(&begun).await;
         stop.cancel();
-    });
+        std::future::pending().await
+    };
+    let ended = tokio::select! {
+        ended = service.run(config, &limits, &stop) => ended,
+        never = stopping => never,
+    };
     assert_eq!(ended.unwrap_err().code(), FailureCode::Stopped);
     assert!(
         !is_running("86521"),
