@@ -91,11 +91,9 @@ async fn without_approvals_that_stand_nothing_is_signed_off() {
     // One that expires at once, and a workflow that was amended never.
     let version = federation.version(&Stream::Project(project)).await;
     federation.approve(Subject::Project, project, &version).await;
-    federation
-        .approve_until(Subject::Workflow, workflow, random::now() + 1)
-        .await;
+    let expires_at = federation.approve_for_a_moment(workflow).await;
     until("it has expired", async || {
-        (random::now() > federation.expired_at()).then_some(())
+        (random::now() > expires_at).then_some(())
     })
     .await;
     let job = federation.submit().await;

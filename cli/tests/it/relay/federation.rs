@@ -1,12 +1,13 @@
 //! A hub as a process, with all that a job of one TRE rests on, and the TRE's relay as another process.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use daybook::commands::submit_packet;
 use daybook_agent::author::{Author, Draft};
-use daybook_agent::client::{Client, Follower};
+use daybook_agent::client::{Client, ClientError, Follower};
 use daybook_agent::keyfile::Keys;
 use daybook_agent::link::{LinkClient, LinkServer, Voice};
 use daybook_agent::packet::{Bag, Limits, Named, Project, Requester};
@@ -26,8 +27,8 @@ use crate::bin::{Serving, Site, stderr, stdout};
 const ORIGIN: &str = "it.example/log";
 const LINK: &str = "wessex-link";
 const DAY: i64 = 86_400;
-/// Nothing here takes longer unless it hangs.
-const LIMIT: Duration = Duration::from_mins(1);
+/// Nothing here takes longer unless it hangs: whole runs, and the longest pauses of a relay, are far shorter.
+const LIMIT: Duration = Duration::from_mins(5);
 
 /// The types of a job's events from the queue to its results, where nothing goes wrong.
 pub(crate) const WHOLE_LIFE: [&str; 12] = [
@@ -46,22 +47,13 @@ pub(crate) const WHOLE_LIFE: [&str; 12] = [
 ];
 
 /// Asks again and again until the answer is there.
-pub(crate) async fn until<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
-    until_within(LIMIT, what, ask).await
-}
-
-/// The same where something is to take long.
-pub(crate) async fn until_within<T>(
-    limit: Duration,
-    what: &str,
-    mut ask: impl AsyncFnMut() -> Option<T>,
-) -> T {
+pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let begin = Instant::now();
     loop {
         if let Some(found) = ask().await {
             return found;
         }
-        assert!(begin.elapsed() < limit, "waited in vain until {what}");
+        assert!(begin.elapsed() < LIMIT, "waited in vain until {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -90,14 +82,16 @@ pub(crate) struct Federation {
     /// Where the relay's link listens.
     pub(crate) link: String,
     surroundings: Surroundings,
-    expired_at: i64,
 }
 
 /// A port that is free now, and below those that connections get by themselves: none of theirs takes it before it is used.
+/// No two calls in this process get the same.
 fn free_port() -> u16 {
+    static GIVEN_OUT: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
         let port = 10_000 + u16::from_be_bytes(random::bytes().unwrap()) % 20_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let is_new = GIVEN_OUT.lock().unwrap().insert(port);
+        if is_new && TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
     }
@@ -323,7 +317,6 @@ impl Federation {
             relay: relay.access.as_ref().unwrap().public(),
             link: surroundings.link.clone(),
             surroundings,
-            expired_at: 0,
             door: Door::before(client.base().trim_start_matches("http://").to_owned()).await,
             hub: Some(hub),
             site,
@@ -357,23 +350,26 @@ impl Federation {
             .unwrap();
     }
 
-    /// Approves a workflow until a time that will be over soon.
-    pub(crate) async fn approve_until(&mut self, subject: Subject, id: Uuid, until: i64) {
-        let version = self.version(&Stream::Workflow(id)).await;
-        let clear = json!({
-            "body": "access-committee", "cause": version, "egress": "reviewed", "sign_off": "standing", "until": until,
-        });
-        let stream = Stream::Approval("wessex".parse().unwrap(), subject, id);
-        let sealed = vec![("decided_by", "A committee".into())];
-        self.review
-            .say(&draft(stream, "approval-granted", clear, sealed))
-            .await
-            .unwrap();
-        self.expired_at = until;
-    }
-
-    pub(crate) fn expired_at(&self) -> i64 {
-        self.expired_at
+    /// Approves a workflow until a time that will be over soon, and gives that time.
+    pub(crate) async fn approve_for_a_moment(&mut self, workflow: Uuid) -> i64 {
+        let version = self.version(&Stream::Workflow(workflow)).await;
+        let stream = Stream::Approval("wessex".parse().unwrap(), Subject::Workflow, workflow);
+        let mut seconds = 1;
+        loop {
+            let until = random::now() + seconds;
+            let clear = json!({
+                "body": "access-committee", "cause": version, "egress": "reviewed", "sign_off": "standing", "until": until,
+            });
+            let sealed = vec![("decided_by", "A committee".into())];
+            let granted = draft(stream.clone(), "approval-granted", clear, sealed);
+            let Err(error) = self.review.say(&granted).await else {
+                return until;
+            };
+            let refused = error.downcast_ref::<ClientError>();
+            // It was over before it was signed.
+            assert!(refused.is_some_and(|error| error.is("not-ahead")), "{error:#}");
+            seconds += 1;
+        }
     }
 
     /// The leaf hash of the first event of a stream, which is what was approved.
