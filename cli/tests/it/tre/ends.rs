@@ -37,6 +37,8 @@ async fn a_job_that_leaves_nothing_breaks_down_or_is_stopped_has_a_defined_end()
     assert!(!bag.payload.keys().any(|path| path.starts_with("outputs/")));
 
     place.until_state(hangs, "running").await;
+    // It is confirmed as soon as the relay has heard.
+    place.federation.door.shut();
     let more = json!({ "reason": "mistake" });
     place
         .team_says(hangs, "cancellation-requested", more, "We sent the wrong one.")
@@ -46,6 +48,7 @@ async fn a_job_that_leaves_nothing_breaks_down_or_is_stopped_has_a_defined_end()
         sentence.ends_with("wessex has not confirmed that it has stopped."),
         "{sentence}"
     );
+    place.federation.door.open();
     place.until_state(hangs, "cancelled").await;
     let events = place.events(hangs).await;
     let data = &events.last().unwrap().claims().data;
