@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::bin::{Serving, Site, run, stderr, stdout};
+use crate::witnesses::until;
 
 const ORIGIN: &str = "it.example/log";
 const PACKET: &[u8] = b"a request that somebody sent";
@@ -165,8 +166,13 @@ impl Drill {
         PathBuf::from(pid.lines().nth(4).unwrap())
     }
 
-    /// Takes the database, and then the packets, of a hub that runs.
-    fn back_up(&self, into: &str) -> PathBuf {
+    /// Takes the database, and then the packets, of a hub that runs, once it has published all that there is. No TRE has
+    /// approved the project, so the hub says nothing of it by itself.
+    fn back_up(&self, hub: &Serving, into: &str) -> PathBuf {
+        until("all of it is published", || {
+            let all = hub.get("/v1/events?limit=1")["tree_size"].as_u64()?;
+            (hub.get("/v1/witnesses")["published_size"].as_u64()? >= all).then_some(())
+        });
         let folder = self.site.path(into);
         std::fs::create_dir(&folder).unwrap();
         let output = Command::new(programs().join("pg_basebackup"))
@@ -256,7 +262,7 @@ fn complete_backup_brings_back_every_acknowledged_entry_every_packet_and_no_eras
     let (drill, hub) = Drill::new();
     drill.remember_owner();
     let index = drill.erase(&hub);
-    let backup = drill.back_up("backup");
+    let backup = drill.back_up(&hub, "backup");
     let before = checkpoint(&hub);
     hub.kill();
 
@@ -282,9 +288,9 @@ fn complete_backup_brings_back_every_acknowledged_entry_every_packet_and_no_eras
 fn backup_older_than_what_was_published_is_refused_and_a_newer_one_is_taken() {
     let (drill, hub) = Drill::new();
     drill.remember_owner();
-    let old = drill.back_up("old");
+    let old = drill.back_up(&hub, "old");
     drill.erase(&hub);
-    let new = drill.back_up("new");
+    let new = drill.back_up(&hub, "new");
     let before = checkpoint(&hub);
     hub.kill();
 

@@ -103,7 +103,9 @@ fn a_fork_that_comes_while_an_auditor_watches_reaches_the_webhook_and_ends_the_p
     let note = fs::read_to_string(&path).unwrap();
     let entries: u64 = note.lines().nth(1).unwrap().parse().unwrap();
     let other = Checkpoint::new("it.example/log", entries, Hash::of(b"another tree")).unwrap();
-    fs::write(&path, other.sign(&signer).unwrap().to_string()).unwrap();
+    let beside = site.path("checkpoint");
+    fs::write(&beside, other.sign(&signer).unwrap().to_string()).unwrap();
+    fs::rename(beside, path).unwrap();
 
     let alarm = heard.recv_timeout(PATIENCE).unwrap();
     assert_eq!(

@@ -349,13 +349,15 @@ async fn ten_times_too_much_is_refused_honestly_in_bounded_memory_and_nothing_is
     .await;
     let one = sign(&ground.registrar, &mut Dice::new(8), None);
     target.ledger.sends(&one.event);
-    let before = target.tally.of(201);
-    target.clone().ask(Request::new(Kind::Single, one.body)).await;
-    assert_eq!(
-        target.tally.of(201),
-        before + 1,
-        "served as ever once the load has ended"
-    );
+    let request = Request::new(Kind::Single, one.body);
+    // What a sender has left behind holds room for bodies until the hub notices that it has gone.
+    until("it is served as ever once the load has ended", async || {
+        let served = || target.tally.of(200) + target.tally.of(201);
+        let before = served();
+        target.clone().ask(request.clone()).await;
+        (served() > before).then_some(())
+    })
+    .await;
     hub.finish();
     truth::check(
         &target.ledger,
