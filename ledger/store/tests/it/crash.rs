@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio_postgres::{Client, Config};
 
 use crate::hub::{Hub, Ledger};
-use crate::support::{check_receipts, check_whole, number, root, until};
+use crate::support::{append, check_receipts, check_whole, number, root, until};
 
 async fn connect(config: &Config) -> Client {
     daybook_store::open(config, "daybook test").await.unwrap()
@@ -248,6 +248,7 @@ async fn frozen_hub_in_mid_transaction_does_not_stop_the_other() {
     check(&db.config(), &[&theirs, &ours]).await;
 }
 
+const WAITING_COMMITS: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
 const END_WAITING_COMMITS: &str =
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
 
@@ -260,16 +261,24 @@ async fn set_standby(client: &Client, name: &str) {
 /// Makes the server wait for a standby that does not exist: a commit is then on disk, and neither acknowledged nor seen.
 async fn require_standby(client: &Client, config: &Config) {
     set_standby(client, "nobody").await;
-    // The server takes it up in its own time.
-    until("a commit waits for a standby", async || {
+    // The server takes it up in its own time: commits come back until then.
+    let commits = async {
         let probe = connect(config).await;
-        let commit = probe.batch_execute("SELECT pg_logical_emit_message(TRUE, 'probe', '')");
-        tokio::time::timeout(Duration::from_millis(300), commit)
-            .await
-            .is_err()
-    })
-    .await;
-    number(client, END_WAITING_COMMITS).await;
+        let commit = "SELECT pg_logical_emit_message(TRUE, 'probe', '')";
+        while probe.batch_execute(commit).await.is_ok() {}
+    };
+    let end = async {
+        until("a commit waits for a standby", async || {
+            number(client, WAITING_COMMITS).await > 0
+        })
+        .await;
+        number(client, END_WAITING_COMMITS).await;
+        until("it waits no more", async || {
+            number(client, WAITING_COMMITS).await == 0
+        })
+        .await;
+    };
+    futures::join!(commits, end);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -309,9 +318,11 @@ async fn commit_that_the_server_finished_alone_is_found_and_not_repeated() {
         .await
         .unwrap();
     require_standby(&client, &server.database()).await;
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
     let faults = async {
-        until("the commit waits", async || number(&client, waits).await > 0).await;
+        until("the commit waits", async || {
+            number(&client, WAITING_COMMITS).await > 0
+        })
+        .await;
         assert_eq!(
             number(&client, "SELECT size FROM log_head").await,
             before,
@@ -324,7 +335,7 @@ async fn commit_that_the_server_finished_alone_is_found_and_not_repeated() {
         .await;
         // The event is there; that it is safe has still not been said, and the hub must not say so either.
         until("the hub asks the server again", async || {
-            number(&client, waits).await > 0
+            number(&client, WAITING_COMMITS).await > 0
         })
         .await;
         let released = Instant::now();
@@ -332,7 +343,7 @@ async fn commit_that_the_server_finished_alone_is_found_and_not_repeated() {
         released
     };
     let offer = async {
-        let answer = store.appender.append(candidate.clone(), ledger.now).await;
+        let answer = append(&store.appender, &candidate, ledger.now).await;
         (answer.unwrap(), Instant::now())
     };
     let ((receipt, answered), released) = futures::join!(offer, faults);

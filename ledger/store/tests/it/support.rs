@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use daybook_core::Hash;
 use daybook_core::event::{Claims, Event};
-use daybook_store::append::{AppendError, Candidate, Receipt};
+use daybook_store::append::{AppendError, Appender, Candidate, Receipt};
 use daybook_testkit::TestLog;
 use daybook_world::Draft;
 use futures::future::join_all;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_postgres::Client;
 
 /// Nothing here takes longer unless it hangs.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_mins(2);
 
 /// Asks again and again until the answer is yes.
 pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
@@ -20,6 +20,20 @@ pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     while !holds().await {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Appends an event. Asks again while it is not known whether it was: on a slow machine a caller's patience may end early.
+pub(crate) async fn append(
+    appender: &Appender,
+    candidate: &Candidate,
+    now: i64,
+) -> Result<Receipt, AppendError> {
+    loop {
+        match appender.append(candidate.clone(), now).await {
+            Err(AppendError::OutcomeUnknown) => {}
+            answer => return answer,
+        }
     }
 }
 
