@@ -134,10 +134,8 @@ impl Client {
         for (id, width) in wanted {
             let path = TilePath::new(Resource::Hashes(id), width)?;
             let bytes = self.bytes(&format!("/log/{path}")).await?;
-            tiles.insert(
-                id,
-                decode_tile(&bytes).with_context(|| format!("{path} is not a tile"))?,
-            );
+            let nodes = decode_tile(&bytes).with_context(|| format!("{path} is not a tile"))?;
+            tiles.insert(id, nodes.into());
         }
         Ok(tiles)
     }

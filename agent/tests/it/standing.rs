@@ -62,7 +62,7 @@ async fn proof(State(hub): State<Hub>, UrlPath(index): UrlPath<u64>) -> Response
     }
     let mut tiles = Tiles::new();
     let leaves: Vec<Hash> = hub.log.iter().map(|event| *event.leaf()).collect();
-    tiles.insert(TileId { level: 0, n: 0 }, leaves);
+    tiles.insert(TileId { level: 0, n: 0 }, leaves.into());
     let checkpoint = Checkpoint::new(ORIGIN, size, root(size, &tiles).unwrap()).unwrap();
     let mut note = Note::new(checkpoint.to_string()).unwrap();
     signer().sign(&mut note).unwrap();

@@ -382,7 +382,7 @@ impl Audit {
         for (id, width) in wanted {
             match self.options.source.tile(id, width).await {
                 Ok(bytes) => {
-                    tiles.extend(decode_tile(&bytes).map(|nodes| (id, nodes)));
+                    tiles.extend(decode_tile(&bytes).map(|nodes| (id, nodes.into())));
                 }
                 Err(error) if error.is_missing() => return Ok(true),
                 Err(error) => return Err(error.into()),

@@ -24,7 +24,7 @@ pub use prove::{
     Tiles, consistency_proof, inclusion_proof, root, tiles_for_consistency, tiles_for_inclusion,
     tiles_for_root,
 };
-pub use tile::{TILE_WIDTH, TileId, decode_tile, encode_tile, nodes_at, width_at};
+pub use tile::{TILE_WIDTH, Tile, TileId, decode_tile, encode_tile, nodes_at, width_at};
 pub use verify::{ProofError, root_from_inclusion, verify_consistency, verify_inclusion};
 
 /// Why a root or a proof could not be computed.

@@ -128,11 +128,10 @@ async fn tile_roots(
 }
 
 async fn tiles(client: &impl GenericClient, wanted: Vec<(TileId, u16)>) -> Result<Tiles, StoreError> {
-    let fetched = try_join_all(
-        wanted
-            .into_iter()
-            .map(|(id, width)| async move { Ok::<_, StoreError>((id, tile(client, id, width).await?)) }),
-    );
+    let fetched =
+        try_join_all(wanted.into_iter().map(|(id, width)| async move {
+            Ok::<_, StoreError>((id, tile(client, id, width).await?.into()))
+        }));
     Ok(fetched.await?.into_iter().collect::<BTreeMap<_, _>>())
 }
 

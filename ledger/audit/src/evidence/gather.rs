@@ -325,7 +325,7 @@ impl Taken<'_> {
                 let bytes = self.source.tile(id, width).await?;
                 let nodes =
                     decode_tile(&bytes).ok_or_else(|| SourceError::Form(format!("the tile {id:?}")))?;
-                place.insert(nodes);
+                place.insert(nodes.into());
             }
         }
         Ok(inclusion_proof(index, self.size, tiles)?)

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::TreeError;
 use super::range::{Range, consistency_path, inclusion_path};
-use super::tile::{TileId, width_at};
+use super::tile::{Tile, TileId, width_at};
 use crate::Hash;
 
-/// Tiles at hand, each with its nodes from the left. More tiles or wider ones than needed do no harm.
-pub type Tiles = BTreeMap<TileId, Vec<Hash>>;
+/// Tiles at hand. More tiles or wider ones than needed do no harm.
+pub type Tiles = BTreeMap<TileId, Tile>;
 
 /// The tiles, with their widths, that [`root`] reads: one a level.
 pub fn tiles_for_root(size: u64) -> Vec<(TileId, u16)> {
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_missing_or_narrow_tile_is_named() {
         assert_eq!(root(3, &Tiles::new()), Err(TreeError::TileMissing(id(0, 0))));
-        let narrow = Tiles::from([(id(0, 0), vec![Hash::of(b"node"); 2])]);
+        let narrow = Tiles::from([(id(0, 0), vec![Hash::of(b"node"); 2].into())]);
         assert_eq!(
             root(3, &narrow),
             Err(TreeError::TileTooNarrow {

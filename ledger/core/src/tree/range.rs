@@ -2,7 +2,7 @@
 
 use super::TreeError;
 use super::prove::Tiles;
-use super::tile::{TileId, root_over};
+use super::tile::TileId;
 use crate::Hash;
 
 /// Entries `start..end` that RFC 6962 hashes as one subtree: never empty, `start` a multiple of the least power of two
@@ -62,21 +62,21 @@ impl Range {
     pub(super) fn root(self, tiles: &Tiles) -> Result<Hash, TreeError> {
         let mut below: Option<Hash> = None;
         for piece in self.pieces() {
-            let row: Vec<Hash> = piece.nodes(tiles)?.iter().copied().chain(below).collect();
-            below = Some(root_over(&row));
+            below = Some(piece.root(tiles, below)?);
         }
         Ok(below.unwrap_or_else(Hash::empty_root))
     }
 }
 
 impl Piece {
-    fn nodes(self, tiles: &Tiles) -> Result<&[Hash], TreeError> {
+    /// The root over its nodes and, behind them, what lies below.
+    fn root(self, tiles: &Tiles, below: Option<Hash>) -> Result<Hash, TreeError> {
         let tile = tiles.get(&self.id).ok_or(TreeError::TileMissing(self.id))?;
-        tile.get(usize::from(self.from)..usize::from(self.to))
+        tile.root_over(self.from, self.to, below)
             .ok_or(TreeError::TileTooNarrow {
                 id: self.id,
                 needed: self.to,
-                found: tile.len(),
+                found: tile.width(),
             })
     }
 }

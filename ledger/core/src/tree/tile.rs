@@ -16,6 +16,58 @@ pub struct TileId {
     pub n: u64,
 }
 
+/// The nodes of a tile from the left, with the roots over what is complete of them: pairs, fours, and so on up to all 256.
+///
+/// They are 255 hashes once, where each proof would take as many: of a tile one often asks for many proofs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tile {
+    /// Row `h` holds the roots over `2^h` nodes each.
+    rows: Vec<Vec<Hash>>,
+}
+
+impl From<Vec<Hash>> for Tile {
+    /// Of 1 to 256 nodes.
+    fn from(nodes: Vec<Hash>) -> Self {
+        let mut rows = vec![nodes];
+        while let Some(row) = rows.last() {
+            let (pairs, _) = row.as_chunks::<2>();
+            let above: Vec<Hash> = pairs
+                .iter()
+                .map(|[left, right]| Hash::node(left, right))
+                .collect();
+            if above.is_empty() {
+                break;
+            }
+            rows.push(above);
+        }
+        Self { rows }
+    }
+}
+
+impl Tile {
+    /// How many nodes there are.
+    pub fn width(&self) -> usize {
+        self.rows.first().map_or(0, Vec::len)
+    }
+
+    /// The RFC 6962 root over the nodes `from..to` and, behind them, what lies below; `None` where there are no such nodes.
+    ///
+    /// `from` is a multiple of the least power of two that is not below their number.
+    pub(super) fn root_over(&self, from: u16, to: u16, below: Option<Hash>) -> Option<Hash> {
+        let (mut parts, mut at) = (Vec::new(), usize::from(from));
+        let end = usize::from(to);
+        while at < end {
+            let height = (end - at).ilog2();
+            parts.push(*self.rows.get(height as usize)?.get(at >> height)?);
+            at += 1 << height;
+        }
+        let parts = parts.into_iter().rev();
+        parts.fold(below, |right, left| {
+            Some(right.map_or(left, |right| Hash::node(&left, &right)))
+        })
+    }
+}
+
 /// How many complete nodes a level has in a tree of `size` entries: `floor(size / 256^level)`.
 pub fn nodes_at(level: u8, size: u64) -> u64 {
     size.checked_shr(8 * u32::from(level)).unwrap_or(0)
@@ -107,6 +159,31 @@ mod tests {
         assert_eq!(decode_tile(&[]), None);
         assert_eq!(decode_tile(&[0; 257 * 32]), None);
         assert_eq!(decode_tile(&[0; 256 * 32]).map(|nodes| nodes.len()), Some(256));
+    }
+
+    #[test]
+    fn roots_within_a_tile_are_those_over_its_nodes() {
+        let nodes: Vec<Hash> = (0..=u8::MAX).map(|n| Hash::leaf(&[n])).collect();
+        let below = Hash::leaf(b"below");
+        for width in [1, 2, 3, 7, 128, 200, 255, 256] {
+            let tile = Tile::from(nodes[..width].to_vec());
+            assert_eq!(tile.width(), width);
+            for length in 1..=width {
+                let step = length.next_power_of_two();
+                for from in (0..=width - length).step_by(step) {
+                    let row = &nodes[from..from + length];
+                    let [start, end] = [from, from + length].map(|at| u16::try_from(at).unwrap());
+                    assert_eq!(tile.root_over(start, end, None), Some(root_over(row)));
+                    let longer = [row, &[below]].concat();
+                    if longer.len() <= 256 {
+                        let root = tile.root_over(start, end, Some(below));
+                        assert_eq!(root, Some(root_over(&longer)), "{from} {length}");
+                    }
+                }
+            }
+            let end = u16::try_from(width).unwrap();
+            assert_eq!(tile.root_over(0, end + 1, None), None);
+        }
     }
 
     #[test]

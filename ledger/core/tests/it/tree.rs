@@ -12,7 +12,7 @@ use crate::oracles::{CtMerkle, StoredHashes};
 pub(crate) struct Log {
     pub(crate) edge: RightEdge,
     pub(crate) leaves: Vec<Hash>,
-    full: Tiles,
+    full: BTreeMap<TileId, Vec<Hash>>,
 }
 
 pub(crate) fn entry(index: u64) -> [u8; 8] {
@@ -45,7 +45,7 @@ impl Log {
 
     /// What a server reads from its store: those tiles, cut to those widths, and no other.
     pub(crate) fn fetch(&self, needed: &[(TileId, u16)]) -> Tiles {
-        let partial: Tiles = self
+        let partial: BTreeMap<_, _> = self
             .edge
             .partial_tiles()
             .map(|(id, nodes)| (id, nodes.to_vec()))
@@ -54,7 +54,7 @@ impl Log {
             .iter()
             .map(|(id, width)| {
                 let tile = self.full.get(id).or_else(|| partial.get(id)).unwrap();
-                (*id, tile[..usize::from(*width)].to_vec())
+                (*id, tile[..usize::from(*width)].to_vec().into())
             })
             .collect()
     }

@@ -14,7 +14,7 @@ use super::tiles;
 use crate::StoreError;
 use crate::error::damaged;
 
-/// Tiles that are kept at most, of 8 KiB each; then all are forgotten.
+/// Tiles that are kept at most, of 16 KiB each; then all are forgotten.
 const MAX_TILES: usize = 512;
 /// Callers who need other tiles fetch them beside each other, so many at a time.
 const LINES: usize = 16;
@@ -50,10 +50,9 @@ impl Shelf {
             if kept.len() + fetched.len() > MAX_TILES {
                 kept.clear();
             }
-            for (id, nodes) in fetched {
-                let known = kept.entry(id).or_default();
-                if known.len() < nodes.len() {
-                    *known = nodes;
+            for (id, tile) in fetched {
+                if !holds(&kept, (id, tile.width())) {
+                    kept.insert(id, tile);
                 }
             }
         }
@@ -67,7 +66,7 @@ impl Shelf {
     /// Those that are not there as wide as they are wanted.
     fn missing(&self, wanted: &[(TileId, u16)]) -> Vec<(TileId, u16)> {
         let kept = self.tiles.read().unwrap_or_else(PoisonError::into_inner);
-        let lacks = |tile: &&(TileId, u16)| !holds(&kept, **tile);
+        let lacks = |(id, width): &&(TileId, u16)| !holds(&kept, (*id, usize::from(*width)));
         wanted.iter().filter(lacks).copied().collect()
     }
 
@@ -79,7 +78,10 @@ impl Shelf {
         size: u64,
     ) -> Result<Option<Vec<Hash>>, StoreError> {
         let kept = self.tiles.read().unwrap_or_else(PoisonError::into_inner);
-        if !wanted.iter().all(|tile| holds(&kept, *tile)) {
+        if !wanted
+            .iter()
+            .all(|(id, width)| holds(&kept, (*id, usize::from(*width))))
+        {
             return Ok(None);
         }
         let proof = inclusion_proof(index, size, &kept);
@@ -87,7 +89,6 @@ impl Shelf {
     }
 }
 
-fn holds(kept: &Tiles, (id, width): (TileId, u16)) -> bool {
-    kept.get(&id)
-        .is_some_and(|nodes| nodes.len() >= usize::from(width))
+fn holds(kept: &Tiles, (id, width): (TileId, usize)) -> bool {
+    kept.get(&id).is_some_and(|tile| tile.width() >= width)
 }
