@@ -5,13 +5,14 @@
 #   scripts/fuzz.sh run [TARGET]   runs one target or all; what is new goes to tests/fuzz/libfuzzer/corpus/TARGET
 #   scripts/fuzz.sh keep [TARGET]  keeps the smallest of that which reach something new, in tests/fuzz/found/TARGET.zip
 #
-# FUZZ_SECONDS and FUZZ_RUNS bound each run, FUZZ_KEEP is how many bytes a kept corpus has at most, before it is packed. With a
-# nightly toolchain that one builds; without, the compiler that is there, which is told to allow what libFuzzer needs
-# (RUSTC_BOOTSTRAP). FUZZ_TOOLCHAIN names another one of rustup's.
+# FUZZ_SECONDS and FUZZ_RUNS bound each run, FUZZ_LENGTH the bytes of an input: a whole pack of evidence is so large that some
+# hundred run in a second, of small ones some ten thousand. FUZZ_KEEP is how many bytes a kept corpus has at most, before it is
+# packed. With a nightly toolchain that one builds; without, the compiler that is there, which is told to allow what libFuzzer
+# needs (RUSTC_BOOTSTRAP). FUZZ_TOOLCHAIN names another one of rustup's.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly seconds=${FUZZ_SECONDS:-600} runs=${FUZZ_RUNS:-10000000} most=${FUZZ_KEEP:-200000}
+readonly seconds=${FUZZ_SECONDS:-600} runs=${FUZZ_RUNS:-10000000} length=${FUZZ_LENGTH:-0} most=${FUZZ_KEEP:-200000}
 readonly place=tests/fuzz/libfuzzer
 
 if [ -z "${FUZZ_TOOLCHAIN:-}" ] && cargo +nightly --version > /dev/null 2>&1; then
@@ -40,7 +41,7 @@ run() {
   echo "== $1"
   mkdir -p "$place/corpus/$1"
   unpack "$1" "$place/corpus/$1"
-  fuzz run "$1" "$place/corpus/$1" "tests/fuzz/corpus/$1" -- -max_total_time="$seconds" -runs="$runs"
+  fuzz run "$1" "$place/corpus/$1" "tests/fuzz/corpus/$1" -- -max_total_time="$seconds" -runs="$runs" -max_len="$length"
 }
 
 # What was kept, as the files that the fuzzer made.
