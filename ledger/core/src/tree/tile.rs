@@ -113,6 +113,8 @@ impl Hasher for Rfc6962 {
 }
 
 /// The RFC 6962 root over at most 256 nodes that are already hashes (§2.1).
+///
+/// The way of what appends, which needs each root once. Proofs have [`Tile`]; a test holds the two to each other.
 pub(super) fn root_over(nodes: &[Hash]) -> Hash {
     debug_assert!(
         nodes.len() <= usize::from(TILE_WIDTH),
